@@ -1,0 +1,27 @@
+// Error: what went wrong, as a code for programs and a message for people.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace livestore {
+
+enum class ErrorCode : uint32_t {
+#define LS_ERROR(name, number, doc) k##name = number,
+#include "core/base/error_codes.def"
+#undef LS_ERROR
+};
+
+// Returns the name of `code` as JavaScript sees it ("StorageFull"), or "Unknown".
+std::string_view ErrorCodeName(ErrorCode code);
+
+struct Error {
+  ErrorCode code = ErrorCode::kInternal;
+  std::string message;  // One or two sentences; names what was wrong and where. No row data.
+
+  bool operator==(const Error&) const = default;
+};
+
+}  // namespace livestore

@@ -1,0 +1,46 @@
+// Every limit of the engine, by name. Exceeding one is kLimitExceeded at the call, never a hang, a
+// silent cut or an unbounded queue.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace livestore::limits {
+
+// One commit call. 100,000 single-row events are about 20 MB encoded.
+inline constexpr uint32_t kCommitEventsMax = 100'000;
+// Arguments of one event, as JSON text.
+inline constexpr size_t kEventArgsBytesMax = 16u << 20;
+inline constexpr size_t kNameBytesMax = 256;  // Event, table, column, client and session names.
+// Statements one event may produce, and the bytes of all their binds.
+inline constexpr uint32_t kStatementsPerEventMax = 1'000'000;
+
+// One push from a session to the leader. A batch closes at whichever comes first; a single event
+// may exceed the bytes, so that a large event is slow but never stuck.
+inline constexpr uint32_t kPushEventsMax = 5'000;
+inline constexpr size_t kPushBytesMax = 8u << 20;
+// Events that a session holds unconfirmed. Beyond it commit refuses: the leader is not keeping up.
+inline constexpr size_t kPendingEventsMax = 1'000'000;
+// Pushes that wait in the leader for the next group commit: each session has at most one.
+inline constexpr size_t kLeaderQueueMax = 4'096;
+// Events the leader reads from the log at once to serve history or to rebuild the state.
+inline constexpr uint32_t kEventlogChunkEvents = 1'000;
+
+// Compiled statements per engine; the least recently used is finalized and recompiled on use.
+inline constexpr size_t kStatementsMax = 500;
+// Distinct SQL texts per engine. An app that builds SQL from values would otherwise leak.
+inline constexpr size_t kStatementIdsMax = 100'000;
+inline constexpr size_t kSqlBytesMax = 1u << 20;
+// Live queries per session, and how much of a result is kept to tell "same bytes as last time".
+inline constexpr size_t kLiveQueriesMax = 100'000;
+inline constexpr size_t kLiveResultBytesMax = 64u << 20;
+inline constexpr size_t kResultBytesMax = 1u << 30;
+
+inline constexpr size_t kTablesMax = 1'000;
+inline constexpr size_t kColumnsMax = 500;  // Per table. SQLite's own limit is 2,000.
+
+// One contiguous run of writes that the VFS holds back; see core/sqlite/pool_vfs.h.
+inline constexpr size_t kCoalescedWriteBytesMax = 1u << 20;
+
+}  // namespace livestore::limits

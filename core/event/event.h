@@ -1,0 +1,51 @@
+// Event: the immutable record of a domain fact, as the engine carries it. Arguments stay encoded
+// JSON text: core never interprets them, it only compares and stores them.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/event/seq_num.h"
+
+namespace livestore {
+
+// Stored as schema_hash for an event whose definition is not known here.
+inline constexpr int64_t kUnknownSchemaHash = -1;
+
+struct Event {
+  SeqNum seq;
+  SeqNum parent;
+  std::string name;
+  std::string args_json;  // UTF-8 JSON of the encoded arguments; "{}" for none.
+  std::string client_id;
+  std::string session_id;
+  int64_t schema_hash = kUnknownSchemaHash;
+
+  // A client-only event never leaves its client; it stands between two synced ones.
+  [[nodiscard]] bool client_only() const { return seq.client != 0; }
+
+  bool operator==(const Event&) const = default;
+};
+
+// What an app commits, before it has a place.
+struct NewEvent {
+  std::string name;
+  std::string args_json;
+  bool client_only = false;
+  int64_t schema_hash = kUnknownSchemaHash;
+};
+
+// True if both are the same fact at the same position: position, name, client, session, and
+// arguments equal as JSON values (key order does not count). Generation and parent are ignored.
+bool SameEvent(const Event& a, const Event& b);
+
+// True if the first event continues `head` and each one the event before it, by position.
+bool Continues(const SeqNum& head, std::span<const Event> events);
+
+// Gives `events` new numbers, in order, continuing `base`, all with `generation`.
+void Renumber(std::span<Event> events, const SeqNum& base, uint32_t generation);
+
+}  // namespace livestore

@@ -1,0 +1,45 @@
+// Event batches as bytes: what a tab and its leader send each other.
+//
+//     batch   := version:u8(=1) count:varint names:table origins:table event*count
+//     table   := count:varint text*count              each distinct text once, in order of first use
+//     text    := length:varint utf8
+//     origins hold client id and session id as two consecutive texts
+//     event   := global:varint client:varint generation:varint
+//                parent_global:varint parent_client:varint parent_generation:varint
+//                name:varint origin:varint             indexes into the tables
+//                schema_hash:i64 args:text
+//
+// Version history: 1, the first.
+//
+// Decoding trusts nothing: counts are checked against the bytes left before anything is reserved,
+// indexes against their tables, sizes against core/base/limits.h. Trailing bytes are an error.
+
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/result.h"
+#include "core/event/event.h"
+
+namespace livestore {
+
+inline constexpr uint8_t kEventBatchVersion = 1;
+
+Bytes EncodeEvents(std::span<const Event> events);
+
+// Fails with kMalformedBytes, or kProtocolMismatch for another version.
+Result<std::vector<Event>> DecodeEvents(BytesView bytes);
+
+// What JavaScript hands to a commit; the engine gives the numbers.
+//
+//     new_events := count:u32 0:u32 new_event*count
+//     new_event  := flags:u32 name_bytes:u32 args_bytes:u32 0:u32 schema_hash:i64 name args pad to 8
+//     flags      := bit 0: client-only; other bits must be 0
+//
+// Fails with kMalformedBytes, or kLimitExceeded by count, name or arguments; the message names the
+// event.
+Result<std::vector<NewEvent>> DecodeNewEvents(BytesView bytes);
+
+}  // namespace livestore

@@ -1,0 +1,66 @@
+// Eventlog: the ordered log of a store, the truth from which everything else is derived.
+//
+// One SQLite database, table and column names as LiveStore 0.4 has them, so that its tools and data
+// stay readable:
+//
+//     eventlog(seqNumGlobal, seqNumClient, seqNumRebaseGeneration,       primary key
+//              parentSeqNumGlobal, parentSeqNumClient, parentSeqNumRebaseGeneration,
+//              name, argsJson, clientId, sessionId, schemaHash, syncMetadataJson)        STRICT
+//     __livestore_sync_status(head primary key, backendId)               one row
+//
+// Format history (PRAGMA user_version): 1, the first. A higher number is refused with kNewerFormat
+// and the file is left untouched. PRAGMA application_id marks the file as ours.
+//
+// What always holds: the log continues without gaps from e0 (checked at each append, and by Range
+// when it reads); rows are only ever appended here, or removed from the end by RemoveAfter.
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/event/event.h"
+#include "core/sqlite/database.h"
+
+namespace livestore {
+
+class Eventlog {
+ public:
+  // Opens or creates the log in `file` on the VFS `vfs_name` (an empty name: in memory). Fails with
+  // kCorruptEventlog, kNewerFormat, kStorageFull, kStorageIo.
+  static Result<std::unique_ptr<Eventlog>> Open(const std::string& vfs_name, const std::string& file);
+  ~Eventlog();
+
+  // The last event's number; e0 for an empty log.
+  [[nodiscard]] SeqNum local_head() const;
+  // The greatest global number a sync backend has confirmed.
+  [[nodiscard]] uint64_t upstream_head() const;
+  [[nodiscard]] uint64_t event_count() const;
+
+  // Opens the group transaction; Append may be called until Commit or Rollback.
+  Result<void> Begin();
+  // REQUIRES: inside Begin, and events continue local_head (LS_CHECK).
+  Result<void> Append(std::span<const Event> events);
+  // Returns after the bytes are flushed. On failure nothing of the group is in the log.
+  Result<void> Commit();
+  void Rollback();
+
+  // Up to `count` events after `after`, in order. A gap in what is read is kCorruptEventlog.
+  Result<std::vector<Event>> Range(const SeqNum& after, uint32_t count);
+  // True if the log holds an event at exactly this number, generation included (or `seq` is e0).
+  Result<bool> Holds(const SeqNum& seq);
+  // The event at this position, if any.
+  Result<std::optional<Event>> At(const SeqNum& position);
+
+  [[nodiscard]] Database& database();
+
+ private:
+  struct Impl;
+  explicit Eventlog(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace livestore

@@ -1,0 +1,52 @@
+// LiveQueries: which open queries a commit made stale. A query's read set is its statement's tables,
+// known since it was compiled; a commit's write set is the union of its statements' tables.
+//
+// Knows tables, not events. A live query is named by a number that its session hands to JavaScript;
+// the number dies with Close.
+//
+// It keeps the packed bytes of each query's last result, so that a re-run with the same outcome
+// crosses nothing and wakes nobody (up to limits::kLiveResultBytesMax in all; beyond that every run
+// counts as changed).
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/result.h"
+#include "core/sqlite/database.h"
+
+namespace livestore {
+
+using LiveQueryId = uint32_t;  // 1 and up.
+
+class LiveQueries {
+ public:
+  // `database` must outlive this.
+  explicit LiveQueries(Database& database);
+  ~LiveQueries();
+
+  // Fails with kReadOnlyQuery, kLimitExceeded, kInvalidBind.
+  Result<LiveQueryId> Open(StatementId statement, BytesView binds);
+  void Close(LiveQueryId query);
+
+  // Runs the query. nullopt: the same rows as at the last run. The view dies with the next Run or
+  // Query. Fails with kInvalidArgument for a number that is not open.
+  Result<std::optional<BytesView>> Run(LiveQueryId query);
+
+  // The open queries that read any of `written`, in the order they were opened.
+  [[nodiscard]] std::vector<LiveQueryId> Affected(const TableSet& written) const;
+  // All open queries: for a state that was replaced as a whole. Forgets their last results.
+  std::vector<LiveQueryId> InvalidateAll();
+
+  [[nodiscard]] size_t open_count() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace livestore

@@ -1,0 +1,66 @@
+// SchemaDescriptor: the tables an app declares, as JavaScript hands them over (JSON), checked, and
+// the two things made of them: DDL and the schema hash.
+//
+// The JSON is written by js/src/schema/descriptor.ts:
+//     {"version":1,"tables":[{"name","columns":[{"name","type","nullable","primaryKey",
+//       "autoIncrement","default","codec"}],"indexes":[{"name","columns","unique"}]}]}
+// default: null (none) | {"sql":text} | {"value":string|number|null|{"blob":hex}}.
+//
+// Names are quoted everywhere, literals escaped. Names may not be empty, hold NUL, begin with
+// "sqlite_" or "__livestore_", or repeat (ASCII case does not count, as in SQLite).
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace livestore {
+
+struct ColumnDescriptor {
+  std::string name;
+  std::string type;  // text, integer, real or blob.
+  bool nullable = false;
+  bool primary_key = false;
+  bool auto_increment = false;
+  std::optional<std::string> default_sql;  // An SQL expression, already escaped when it was a value.
+  std::string codec;                       // How JavaScript encodes it; part of the hash.
+};
+
+struct IndexDescriptor {
+  std::string name;
+  std::vector<std::string> columns;
+  bool unique = false;
+};
+
+struct TableDescriptor {
+  std::string name;
+  std::vector<ColumnDescriptor> columns;
+  std::vector<IndexDescriptor> indexes;
+};
+
+struct SchemaDescriptor {
+  std::vector<TableDescriptor> tables;
+};
+
+// Fails with kInvalidSchema naming table and column, or kLimitExceeded.
+Result<SchemaDescriptor> ParseSchemaDescriptor(std::string_view json);
+
+// `create table ... strict` in the shape LiveStore uses: "<col>" <type> <primary key> <not null>
+// <default>; a single primary key inline, a composite one at table level.
+std::string CreateTableSql(const TableDescriptor& table);
+std::string CreateIndexSql(const TableDescriptor& table, const IndexDescriptor& index);
+
+// Sixteen hex digits that change whenever tables, columns, their order, defaults, codecs or indexes
+// change: the state must then be rebuilt. FNV-1a over the DDL and the codecs.
+std::string SchemaHash(const SchemaDescriptor& schema);
+
+// `name` in double quotes, inner quotes doubled.
+std::string QuoteIdentifier(std::string_view name);
+// `text` as an SQL string literal.
+std::string QuoteText(std::string_view text);
+
+}  // namespace livestore
