@@ -17,6 +17,12 @@ enum class ErrorCode : uint32_t {
 // Returns the name of `code` as JavaScript sees it ("StorageFull"), or "Unknown".
 std::string_view ErrorCodeName(ErrorCode code);
 
+// True for failures of the storage itself: full, unreadable, damaged. Not the fault of a call.
+constexpr bool IsStorageError(ErrorCode code) {
+  const auto number = static_cast<uint32_t>(code);
+  return number >= 200 && number < 300;
+}
+
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;  // One or two sentences; names what was wrong and where. No row data.

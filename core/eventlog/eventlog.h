@@ -16,8 +16,9 @@
 
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,8 @@ class Eventlog {
   Result<void> Begin();
   // REQUIRES: inside Begin, and events continue local_head (LS_CHECK).
   Result<void> Append(std::span<const Event> events);
-  // Returns after the bytes are flushed. On failure nothing of the group is in the log.
+  // Returns after the bytes are flushed. On failure nothing of the group is in the log, and the next
+  // Begin opens the file anew.
   Result<void> Commit();
   void Rollback();
 
@@ -52,6 +54,8 @@ class Eventlog {
   Result<std::vector<Event>> Range(const SeqNum& after, uint32_t count);
   // True if the log holds an event at exactly this number, generation included (or `seq` is e0).
   Result<bool> Holds(const SeqNum& seq);
+  // How many events lie after this position.
+  Result<uint64_t> CountAfter(const SeqNum& position);
   // The event at this position, if any.
   Result<std::optional<Event>> At(const SeqNum& position);
 

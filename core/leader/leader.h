@@ -74,6 +74,7 @@ struct LeaderCounters {
   uint64_t groups = 0;  // Flushed transactions.
   uint64_t events_replayed = 0;
   uint64_t rebuilds = 0;
+  uint64_t damaged_states = 0;  // State files found damaged and begun anew.
 };
 
 class Leader {

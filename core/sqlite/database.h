@@ -51,6 +51,12 @@ class Database {
                                                 Durability durability);
   // A private database in memory, no VFS files.
   static Result<std::unique_ptr<Database>> OpenInMemory();
+  // Deletes `file` and its -wal and -journal, which no connection may have open.
+  static Result<void> Remove(const std::string& vfs_name, const std::string& file);
+  // Closes the connection and opens the same file again: the way on after a storage failure, which
+  // is sticky in the VFS. An open transaction is rolled back. Statement numbers stay valid. On
+  // failure every further call but Reopen fails with kStorageIo.
+  Result<void> Reopen();
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
