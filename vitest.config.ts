@@ -1,0 +1,34 @@
+/**
+ * The Node tests: everything TypeScript that needs no browser, and the wasm module in Node.
+ *
+ * Browser tests are Playwright's (e2e/, *.spec.ts). Tests that need a document say so in their first
+ * line: `// @vitest-environment happy-dom`.
+ */
+
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    // As in tsconfig.base.json: the package by name is its sources.
+    alias: [
+      { find: /^livestore-wasm$/, replacement: source('./js/src/index.ts') },
+      { find: 'livestore-wasm/adapter-web', replacement: source('./js/src/adapter-web/index.ts') },
+      { find: 'livestore-wasm/worker', replacement: source('./worker/src/leader-worker.ts') },
+      { find: 'livestore-wasm/react', replacement: source('./js/src/react/index.ts') },
+      { find: 'livestore-wasm/effect', replacement: source('./js/src/effect/index.ts') },
+    ],
+  },
+  test: {
+    include: [
+      '{js,wasm,worker,shared-worker,devtools,scripts}/**/*.test.{ts,tsx,mjs}',
+      '.ci/*.test.mjs',
+    ],
+    environment: 'node',
+    // Two is what the smallest supported machine has; more only makes timings unsteady.
+    maxWorkers: 2,
+    testTimeout: 20_000,
+  },
+})
