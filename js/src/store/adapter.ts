@@ -1,0 +1,62 @@
+/**
+ * What a store needs from its surroundings: an engine for this tab, ids, and ports to whichever
+ * leader there is.
+ *
+ *     createStorePromise ──connect──► Adapter ──► SessionLink ──start──► LeaderPort, LeaderPort, …
+ *
+ * Adapters implement these types; the store knows no worker, no lock and no storage. A link hands
+ * over one port after the other: each new one replaces the port before it, which is then dead.
+ */
+
+import type { LiveStoreError } from '../errors.js'
+import type {
+  BootStatus,
+  LeaderToSession,
+  SessionToLeader,
+  StorageMode,
+} from '../protocol/messages.js'
+import type { LiveStoreSchema } from '../schema/schema.js'
+import type { Engine } from '../wasm/module.js'
+import type { Materialize } from '../wasm/values.js'
+
+export type { BootStatus, StorageMode } from '../protocol/messages.js'
+
+export interface Adapter {
+  /** Called once per store. Rejects when the store can never work here. */
+  connect(options: ConnectOptions): Promise<SessionLink>
+}
+
+export interface ConnectOptions {
+  readonly storeId: string
+  readonly schema: LiveStoreSchema
+  /** What the engine is told of the schema. */
+  readonly schemaDescriptor: string
+  /** For a leader that lives in this thread. */
+  readonly materialize: Materialize
+  readonly onBootStatus: (status: BootStatus) => void
+}
+
+export interface SessionLink {
+  readonly engine: Engine
+  readonly clientId: string
+  readonly sessionId: string
+  /** What is known so far; the leader's `welcome` has the last word. */
+  readonly storageMode: StorageMode
+  /** Called once. */
+  start(handlers: LinkHandlers): void
+  close(): Promise<void>
+}
+
+export interface LinkHandlers {
+  /** There is a leader. Called again for every later one; the port before it is then dead. */
+  readonly onPort: (port: LeaderPort) => void
+  /** There will never be a leader that this tab can work with. */
+  readonly onFailure: (error: LiveStoreError) => void
+}
+
+export interface LeaderPort {
+  post(message: SessionToLeader, transfer?: Transferable[]): void
+  /** Called once, at once; messages before it are kept. */
+  onMessage(handler: (message: LeaderToSession) => void): void
+  close(): void
+}
