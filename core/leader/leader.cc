@@ -25,6 +25,14 @@ struct QueuedPush {
 
 }  // namespace
 
+std::vector<std::string> LeaderFileNames() {
+  std::vector<std::string> names;
+  for (const std::string file : {kEventlogFile, kStateFile}) {
+    for (const char* suffix : {"", "-wal", "-journal"}) names.push_back(file + suffix);
+  }
+  return names;
+}
+
 struct Leader::Impl {
   Impl(LeaderOptions leader_options, Materializer& app_materializer)
       : options(std::move(leader_options)), materializer(app_materializer) {}

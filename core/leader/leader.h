@@ -31,9 +31,12 @@
 
 namespace livestore {
 
+// The files a leader's VFS must hold: both databases with their -wal and -journal.
+std::vector<std::string> LeaderFileNames();
+
 struct LeaderOptions {
   SchemaDescriptor schema;
-  std::string vfs_name;  // Of a PoolVfs that holds eventlog.db, state.db and their -wal files.
+  std::string vfs_name;  // Of a PoolVfs that holds LeaderFileNames().
 };
 
 struct BootProgress {

@@ -1,0 +1,223 @@
+/**
+ * The client session engine, as the store uses it.
+ *
+ * This file owns the C++ handle: no other file sees it, and `close()` is the one place that ends it.
+ * Every method is synchronous because the engine is. Errors are thrown as LiveStoreError; nothing has
+ * changed then.
+ */
+
+import type { ClientSessionHandle, EngineModule, FollowOutcomeValue } from '../../../wasm/types/module.js'
+import { type ErrorCode, errorFromReply, errorNumbers, LiveStoreError } from '../errors.js'
+import { decodeEvents, type NewEvent, readIds, readRows, type Target, writeNewEvents } from './codec.js'
+import { type LocalEvent, materializeCallback } from './materializer.js'
+import type { Engine } from './module.js'
+import { check, unwrap } from './reply.js'
+import { Statements } from './statements.js'
+import type { Binds, EventRecord, Materialize, RowShape, SeqNum, StatementInfo, StateReader } from './values.js'
+
+/** An event of a commit. `args` is what `materialize` gets; `argsJson` is what is logged. */
+export interface CommitEvent extends NewEvent, LocalEvent {}
+
+/** An event that was dropped because it can never be accepted, and why. */
+export interface Rejection {
+  readonly event: EventRecord
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+/** What following the leader brought. */
+export interface FollowOutcome {
+  /** Live queries to run again. */
+  readonly stale: readonly number[]
+  readonly rejected: readonly Rejection[]
+  /** Ask the leader for an image and give it to `loadImage`. */
+  readonly needImage: boolean
+}
+
+export interface ClientSessionOptions {
+  readonly clientId: string
+  readonly sessionId: string
+  /** What `schemaDescriptor()` made. */
+  readonly schemaDescriptor: string
+  readonly materialize: Materialize
+}
+
+export class ClientSession implements StateReader {
+  readonly schemaHash: string
+  readonly #engine: Engine
+  readonly #module: EngineModule
+  readonly #slot: number
+  readonly #statements: Statements
+  readonly #input: Target
+  readonly #liveColumns = new Map<number, readonly string[]>()
+  #handle: ClientSessionHandle | undefined
+  #committing: readonly CommitEvent[] = []
+  #busy = false
+
+  private constructor(engine: Engine, handle: ClientSessionHandle, options: ClientSessionOptions) {
+    const { module } = engine
+    this.#engine = engine
+    this.#module = module
+    this.#handle = handle
+    this.#slot = handle.slot()
+    this.#statements = new Statements(module, this.#slot)
+    this.#input = { module, reserve: (bytes) => module._ls_input(bytes) }
+    this.schemaHash = handle.schemaHash()
+    engine.materializers.set(
+      this.#slot,
+      materializeCallback(
+        engine,
+        this.#statements,
+        options.materialize,
+        (index) => this.#committing[index] as CommitEvent,
+        { clientId: options.clientId, sessionId: options.sessionId },
+      ),
+    )
+  }
+
+  /** @throws LiveStoreError `InvalidSchema` */
+  static open(engine: Engine, options: ClientSessionOptions): ClientSession {
+    const { clientId, sessionId, schemaDescriptor } = options
+    return new ClientSession(
+      engine,
+      unwrap(engine.module.ClientSession.open(clientId, sessionId, schemaDescriptor)),
+      options,
+    )
+  }
+
+  /**
+   * Replaces the state by the leader's `image`, with what is pending on top of it.
+   *
+   * @throws LiveStoreError `MalformedBytes`, `SchemaMismatch`, `NewerFormat`
+   */
+  loadImage(image: Uint8Array): FollowOutcome {
+    return this.#guarded((handle) => followOutcome(unwrap(handle.loadImage(image))))
+  }
+
+  /**
+   * Applies `events` as one transaction; every query sees them when this returns.
+   *
+   * @returns the live queries to run again.
+   * @throws LiveStoreError with the code of what failed: the schema, a materializer, SQLite.
+   */
+  commit(events: readonly CommitEvent[]): readonly number[] {
+    return this.#guarded(() => {
+      this.#committing = events
+      try {
+        const bytes = writeNewEvents(this.#input, events)
+        if (this.#module._ls_commit(this.#slot, bytes) < 0) throw this.#statements.lastError()
+        return readIds(this.#module)
+      } finally {
+        this.#committing = []
+      }
+    })
+  }
+
+  /** The next batch for the leader, in a buffer of its own; undefined while one is unanswered. */
+  nextPush(): Uint8Array | undefined {
+    return this.#live().nextPush()
+  }
+
+  /** @throws LiveStoreError `UpstreamGap` when no such push was in flight: say hello again. */
+  onPushAccepted(): void {
+    check(this.#live().onPushAccepted())
+  }
+
+  /** @throws LiveStoreError `UpstreamGap` when nothing explains it: say hello again. */
+  onPushRejected(): void {
+    check(this.#live().onPushRejected())
+  }
+
+  onPushFailed(failedIndex: number, code: string, message: string): FollowOutcome {
+    const number = Object.hasOwn(errorNumbers, code) ? errorNumbers[code as ErrorCode] : errorNumbers.Internal
+    return this.#guarded((handle) => followOutcome(unwrap(handle.onPushFailed(failedIndex, number, message))))
+  }
+
+  /** @throws LiveStoreError `UpstreamGap` (say hello again), `MalformedBytes` */
+  onAdvance(events: Uint8Array): FollowOutcome {
+    return this.#guarded((handle) => followOutcome(unwrap(handle.onAdvance(events))))
+  }
+
+  /** Forgets the push in flight. Returns the cursor for `hello`. */
+  onLeaderChange(): SeqNum {
+    return this.#live().onLeaderChange()
+  }
+
+  query(sql: string, binds: Binds, shape?: RowShape): unknown[] {
+    this.#live()
+    return this.#statements.query(sql, binds, shape)
+  }
+
+  prepare(sql: string): StatementInfo {
+    this.#live()
+    return this.#statements.prepare(sql)
+  }
+
+  /** Returns the number of a live query, to be ended with `closeLive`. */
+  openLive(sql: string, binds: Binds): number {
+    this.#live()
+    const { info, bytes } = this.#statements.bind(sql, binds)
+    const id = this.#module._ls_live_open(this.#slot, info.id, bytes)
+    if (id < 0) throw this.#statements.lastError()
+    this.#liveColumns.set(id, info.columns)
+    return id
+  }
+
+  /** Runs a live query; undefined if the rows are the same as at its last run. */
+  runLive(id: number, shape: RowShape = {}): unknown[] | undefined {
+    this.#live()
+    const changed = this.#module._ls_live_run(this.#slot, id)
+    if (changed < 0) throw this.#statements.lastError()
+    return changed === 0 ? undefined : readRows(this.#module, this.#liveColumns.get(id) ?? [], shape)
+  }
+
+  closeLive(id: number): void {
+    if (this.#handle === undefined) return
+    this.#liveColumns.delete(id)
+    this.#module._ls_live_close(this.#slot, id)
+  }
+
+  syncStatus(): { localHead: SeqNum; upstreamHead: SeqNum; pendingCount: number } {
+    return this.#live().syncStatus()
+  }
+
+  /** The whole state as an SQLite database file. */
+  image(): Uint8Array {
+    return unwrap(this.#live().image())
+  }
+
+  /** Ends the engine object. Idempotent; any other call afterwards throws `Closed`. */
+  close(): void {
+    if (this.#handle === undefined) return
+    if (this.#busy) throw new LiveStoreError('Nested', 'a session cannot be closed from inside a materializer')
+    this.#engine.materializers.delete(this.#slot)
+    this.#handle.delete()
+    this.#handle = undefined
+  }
+
+  #live(): ClientSessionHandle {
+    if (this.#handle === undefined) throw new LiveStoreError('Closed', 'the client session has been closed')
+    return this.#handle
+  }
+
+  /** The engine refuses nested calls too, but by then the buffers would have been overwritten. */
+  #guarded<T>(call: (handle: ClientSessionHandle) => T): T {
+    const handle = this.#live()
+    if (this.#busy) throw new LiveStoreError('Nested', 'a materializer may only query')
+    this.#busy = true
+    try {
+      return call(handle)
+    } finally {
+      this.#busy = false
+    }
+  }
+}
+
+const followOutcome = ({ stale, rejected, needImage }: FollowOutcomeValue): FollowOutcome => ({
+  stale,
+  needImage,
+  rejected: rejected.map((rejection) => {
+    const { code, message } = errorFromReply(rejection)
+    return { event: decodeEvents(rejection.event)[0] as EventRecord, code, message }
+  }),
+})

@@ -1,0 +1,394 @@
+/**
+ * Packed bytes: how binds, rows, statements and events cross the wasm boundary.
+ *
+ * The formats are those of core/sqlite/row_codec.h, core/state/materializer.h and
+ * core/event/event_codec.h; this file is their only other reader and writer. Everything is written
+ * straight into wasm memory and read straight out of it: one copy, one call.
+ *
+ * Views of wasm memory are taken anew in every function, because any engine call may move it.
+ */
+
+import type { EngineModule } from '../../../wasm/types/module.js'
+import { LiveStoreError } from '../errors.js'
+import type {
+  BindValue,
+  Binds,
+  EventRecord,
+  RowShape,
+  SeqNum,
+  SqlValue,
+  Statement,
+  StatementInfo,
+} from './values.js'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+const TAG_NULL = 0
+const TAG_NUMBER = 1
+const TAG_TEXT = 2
+const TAG_INT64 = 3
+const TAG_BLOB = 4
+
+/** Below this many characters a loop over char codes beats encodeInto (measured: 64). */
+const SHORT_TEXT = 64
+
+const align8 = (size: number): number => (size + 7) & ~7
+
+/** Where a writer puts its bytes: `reserve` returns the address of at least that many. */
+export interface Target {
+  readonly module: EngineModule
+  reserve(bytes: number): number
+}
+
+/** Writes `text` at `address`, which has room for three bytes per character; returns its bytes. */
+const writeText = (heap: Uint8Array, address: number, text: string): number => {
+  const length = text.length
+  if (length < SHORT_TEXT) {
+    let i = 0
+    for (; i < length; i++) {
+      const code = text.charCodeAt(i)
+      if (code > 127) break
+      heap[address + i] = code
+    }
+    if (i === length) return length
+  }
+  return encoder.encodeInto(text, heap.subarray(address, address + length * 3)).written
+}
+
+/** Writes `sql` as the whole input; returns its bytes. */
+export const writeSql = (target: Target, sql: string): number => {
+  const address = target.reserve(sql.length * 3)
+  return writeText(target.module.HEAPU8, address, sql)
+}
+
+const bindRoom = (value: BindValue | undefined): number =>
+  typeof value === 'string'
+    ? 16 + value.length * 3
+    : value instanceof Uint8Array
+      ? 16 + value.byteLength
+      : 16
+
+const INT64_MIN = -(2n ** 63n)
+const INT64_MAX = 2n ** 63n - 1n
+
+/** Binds in the order of the statement's parameters. Names that a statement does not use are ignored. */
+export const positionalBinds = (binds: Binds, info: StatementInfo, sql: string): readonly BindValue[] => {
+  if (isPositional(binds)) {
+    if (binds.length !== info.parameters.length) {
+      throw new LiveStoreError(
+        'InvalidBind',
+        `${info.parameters.length} values are needed and ${binds.length} were given: ${sql}`,
+      )
+    }
+    return binds
+  }
+  return info.parameters.map((parameter) => {
+    if (parameter === '') {
+      throw new LiveStoreError('InvalidBind', `values given by name do not fit a plain "?": ${sql}`)
+    }
+    const bare = parameter.slice(1)
+    if (Object.hasOwn(binds, bare)) return binds[bare] as BindValue
+    if (Object.hasOwn(binds, parameter)) return binds[parameter] as BindValue
+    throw new LiveStoreError('InvalidBind', `no value was given for ${parameter}: ${sql}`)
+  })
+}
+
+const isPositional = (binds: Binds): binds is readonly BindValue[] => Array.isArray(binds)
+
+/** The bytes that writing `values` may need at most. */
+const bindsRoom = (values: readonly BindValue[]): number => {
+  let room = 8
+  for (const value of values) room += align8(bindRoom(value))
+  return room
+}
+
+/** Writes packed binds at `address`, which has `bindsRoom(values)` bytes; returns the end. */
+const writeBinds = (module: EngineModule, address: number, values: readonly BindValue[]): number => {
+  const heap = module.HEAPU8
+  const words = module.HEAPU32
+  const doubles = module.HEAPF64
+  words[address >> 2] = values.length
+  words[(address >> 2) + 1] = 0
+  let at = address + 8
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]
+    const head = at >> 2
+    at += 8
+    if (typeof value === 'string') {
+      const bytes = writeText(heap, at, value)
+      words[head] = TAG_TEXT
+      words[head + 1] = bytes
+      at += align8(bytes)
+    } else if (typeof value === 'number' || typeof value === 'boolean') {
+      words[head] = TAG_NUMBER
+      words[head + 1] = 8
+      doubles[at >> 3] = Number(value)
+      at += 8
+    } else if (value === null) {
+      words[head] = TAG_NULL
+      words[head + 1] = 8
+      doubles[at >> 3] = 0
+      at += 8
+    } else if (typeof value === 'bigint') {
+      if (value < INT64_MIN || value > INT64_MAX) {
+        throw new LiveStoreError('InvalidBind', `bind ${i + 1} is beyond 64 bits: ${value}`)
+      }
+      words[head] = TAG_INT64
+      words[head + 1] = 8
+      new DataView(heap.buffer).setBigInt64(at, value, true)
+      at += 8
+    } else if (value instanceof Uint8Array) {
+      words[head] = TAG_BLOB
+      words[head + 1] = value.byteLength
+      heap.set(value, at)
+      at += align8(value.byteLength)
+    } else {
+      throw new LiveStoreError('InvalidBind', `bind ${i + 1} is ${describe(value)}, which SQLite cannot hold`)
+    }
+  }
+  return at
+}
+
+const describe = (value: unknown): string =>
+  value === undefined ? 'undefined' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+
+/** Writes `values` as the whole input; returns the bytes. */
+export const writeInputBinds = (target: Target, values: readonly BindValue[]): number => {
+  const address = target.reserve(bindsRoom(values))
+  return writeBinds(target.module, address, values) - address
+}
+
+/** A statement of a batch, its number and its binds in order. */
+export interface BoundStatement {
+  readonly id: number
+  readonly values: readonly BindValue[]
+}
+
+/** Writes a statement batch; returns the bytes. */
+export const writeStatements = (target: Target, statements: readonly BoundStatement[]): number => {
+  let room = 8
+  for (const { values } of statements) room += 8 + bindsRoom(values)
+  const address = target.reserve(room)
+  const { module } = target
+  module.HEAPU32[address >> 2] = statements.length
+  module.HEAPU32[(address >> 2) + 1] = 0
+  let at = address + 8
+  for (const { id, values } of statements) {
+    const end = writeBinds(module, at + 8, values)
+    module.HEAPU32[at >> 2] = id
+    module.HEAPU32[(at >> 2) + 1] = end - at - 8
+    at = end
+  }
+  return at - address
+}
+
+/** Writes an error for the engine; returns the bytes. */
+export const writeError = (target: Target, code: number, message: string): number => {
+  const address = target.reserve(8 + message.length * 3)
+  const bytes = writeText(target.module.HEAPU8, address + 8, message)
+  target.module.HEAPU32[address >> 2] = code
+  target.module.HEAPU32[(address >> 2) + 1] = bytes
+  return 8 + bytes
+}
+
+/** An event on its way into a commit. */
+export interface NewEvent {
+  readonly name: string
+  readonly argsJson: string
+  readonly clientOnly: boolean
+  readonly schemaHash: number
+}
+
+/** Writes new events as the whole input; returns the bytes. */
+export const writeNewEvents = (target: Target, events: readonly NewEvent[]): number => {
+  let room = 8
+  for (const event of events) room += 32 + align8((event.name.length + event.argsJson.length) * 3)
+  const address = target.reserve(room)
+  const { HEAPU8: heap, HEAPU32: words } = target.module
+  const view = new DataView(heap.buffer)
+  words[address >> 2] = events.length
+  words[(address >> 2) + 1] = 0
+  let at = address + 8
+  for (const event of events) {
+    const nameBytes = writeText(heap, at + 24, event.name)
+    const argsBytes = writeText(heap, at + 24 + nameBytes, event.argsJson)
+    words[at >> 2] = event.clientOnly ? 1 : 0
+    words[(at >> 2) + 1] = nameBytes
+    words[(at >> 2) + 2] = argsBytes
+    words[(at >> 2) + 3] = 0
+    view.setBigInt64(at + 16, BigInt(event.schemaHash), true)
+    at += 24 + align8(nameBytes + argsBytes)
+  }
+  return at - address
+}
+
+/** Reads the error that a raw export left in the output. */
+export const readError = (module: EngineModule): { code: number; message: string } => {
+  const output = module._ls_output()
+  const bytes = module.HEAPU32[(output >> 2) + 1] as number
+  return {
+    code: module.HEAPU32[output >> 2] as number,
+    message: decoder.decode(module.HEAPU8.subarray(output + 8, output + 8 + bytes)),
+  }
+}
+
+/** Reads what `ls_prepare` left in the output for statement `id`. */
+export const readStatementInfo = (module: EngineModule, id: number): StatementInfo => {
+  const output = module._ls_output()
+  const words = module.HEAPU32
+  let at = output + 16
+  const texts = (count: number): string[] =>
+    Array.from({ length: count }, () => {
+      const bytes = words[at >> 2] as number
+      const text = decoder.decode(module.HEAPU8.subarray(at + 4, at + 4 + bytes))
+      at += 4 + ((bytes + 3) & ~3)
+      return text
+    })
+  const [columns, parameters, reads, writes] = words.subarray(output >> 2, (output >> 2) + 4)
+  return {
+    id,
+    columns: texts(columns as number),
+    parameters: texts(parameters as number),
+    reads: texts(reads as number),
+    writes: texts(writes as number),
+  }
+}
+
+/** Reads a list of numbers from the output. */
+export const readIds = (module: EngineModule): number[] => {
+  const output = module._ls_output() >> 2
+  const count = module.HEAPU32[output] as number
+  return count === 0 ? [] : Array.from(module.HEAPU32.subarray(output + 1, output + 1 + count))
+}
+
+/** A column may be called `__proto__`; assigning would change the prototype instead. */
+const defineOwn = (object: object, name: string, value: unknown): void => {
+  Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true })
+}
+
+/** Below this many bytes of ASCII, char codes beat the decoder (measured: 96). */
+const SHORT_RESULT = 96
+
+/**
+ * Turns the rows in the output into objects with `columns` as keys, or into plucked values.
+ *
+ * @throws whatever a decoder of `shape` throws.
+ */
+export const readRows = (module: EngineModule, columns: readonly string[], shape: RowShape): unknown[] => {
+  const output = module._ls_output()
+  const heap = module.HEAPU8
+  const head = output >> 2
+  const rowCount = module.HEAPU32[head] as number
+  const columnCount = module.HEAPU32[head + 1] as number
+  const textBytes = module.HEAPU32[head + 2] as number
+  const ascii = ((module.HEAPU32[head + 3] as number) & 1) === 1
+  // The packer's buffer is 8-aligned, so the cells are too.
+  const cells = module.HEAPF64.subarray((output + 16) >> 3, ((output + 16) >> 3) + rowCount * columnCount)
+  const tagsAt = output + 16 + rowCount * columnCount * 8
+  const textAt = tagsAt + rowCount * columnCount
+  let blobAt = textAt + textBytes
+
+  let text = ''
+  if (textBytes < SHORT_RESULT && ascii) {
+    for (let i = 0; i < textBytes; i++) text += String.fromCharCode(heap[textAt + i] as number)
+  } else {
+    text = decoder.decode(heap.subarray(textAt, textAt + textBytes))
+  }
+
+  let textStart = 0
+  const cell = (index: number): SqlValue => {
+    switch (heap[tagsAt + index]) {
+      case TAG_NUMBER:
+        return cells[index] as number
+      case TAG_TEXT: {
+        const end = textStart + (cells[index] as number)
+        const value = text.substring(textStart, end)
+        textStart = end
+        return value
+      }
+      case TAG_INT64:
+        return new DataView(heap.buffer).getBigInt64(cells.byteOffset + index * 8, true)
+      case TAG_BLOB: {
+        const start = blobAt
+        blobAt += cells[index] as number
+        return heap.slice(start, blobAt)
+      }
+      default:
+        return null
+    }
+  }
+
+  const { decoders, pluck } = shape
+  const rows = new Array<unknown>(rowCount)
+  let index = 0
+  for (let row = 0; row < rowCount; row++) {
+    if (pluck) {
+      const decode = decoders?.[0]
+      const value = cell(index++)
+      rows[row] = decode === undefined ? value : decode(value)
+      // The other columns are passed over, so that text positions stay right.
+      for (let column = 1; column < columnCount; column++) cell(index++)
+      continue
+    }
+    const object: Record<string, unknown> = {}
+    for (let column = 0; column < columnCount; column++) {
+      const decode = decoders?.[column]
+      const raw = cell(index++)
+      const value = decode === undefined ? raw : decode(raw)
+      const name = columns[column] as string
+      if (name === '__proto__') defineOwn(object, name, value)
+      else object[name] = value
+    }
+    rows[row] = object
+  }
+  return rows
+}
+
+/**
+ * Reads an event batch (core/event/event_codec.h).
+ *
+ * @throws LiveStoreError `ProtocolMismatch` for another version. The bytes come from the engine, which
+ *   checked them; they are not checked again.
+ */
+export const decodeEvents = (bytes: Uint8Array): EventRecord[] => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let at = 0
+  const varint = (): number => {
+    let value = 0
+    for (let scale = 1; ; scale *= 128) {
+      const byte = bytes[at++] as number
+      value += (byte & 127) * scale
+      if (byte < 128) return value
+    }
+  }
+  const text = (): string => {
+    const length = varint()
+    at += length
+    return decoder.decode(bytes.subarray(at - length, at))
+  }
+  const table = (): string[] => Array.from({ length: varint() }, text)
+  const seqNum = (): SeqNum => ({ global: varint(), client: varint(), generation: varint() })
+
+  const version = bytes[at++]
+  if (version !== 1) throw new LiveStoreError('ProtocolMismatch', `event batch of version ${version}`)
+  const count = varint()
+  const names = table()
+  const origins = table()
+  return Array.from({ length: count }, () => {
+    const seq = seqNum()
+    const parentSeqNum = seqNum()
+    const name = names[varint()] as string
+    const origin = varint() * 2
+    view.getBigInt64(at, true)
+    at += 8
+    return {
+      name,
+      argsJson: text(),
+      seqNum: seq,
+      parentSeqNum,
+      clientId: origins[origin] as string,
+      sessionId: origins[origin + 1] as string,
+    }
+  })
+}
