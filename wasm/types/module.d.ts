@@ -101,9 +101,18 @@ export interface LivestoreHost {
   /**
    * Writes the statements of one event into the batch buffer and returns their bytes; or writes an
    * error and returns minus its bytes minus one. `localIndex` is the event's place in the commit in
-   * progress, or -1: then the event is a batch of one at `eventPointer`.
+   * progress, and the three numbers are its position; or -1: then the event is a batch of one at
+   * `eventPointer`.
    */
-  materialize(slot: number, localIndex: number, eventPointer: number, eventBytes: number): number
+  materialize(
+    slot: number,
+    localIndex: number,
+    global: number,
+    client: number,
+    generation: number,
+    eventPointer: number,
+    eventBytes: number,
+  ): number
   /** Pools by number; each is the files of one leader. */
   readonly storage: (readonly { readonly name: string; readonly handle: StorageHandle }[])[]
 }

@@ -8,7 +8,7 @@
 import type { Engine, MaterializeCallback } from './module.js'
 import { type BoundStatement, decodeEvents, positionalBinds, writeStatements } from './codec.js'
 import type { Statements } from './statements.js'
-import type { EventRecord, Materialize } from './values.js'
+import type { EventRecord, Materialize, SeqNum } from './values.js'
 
 /** What the engine does not know of an event of the commit in progress. */
 export interface LocalEvent {
@@ -17,8 +17,9 @@ export interface LocalEvent {
   readonly argsJson: string
 }
 
-/** Positions are given by the engine while it commits; a materializer of a commit sees none. */
-const noSeqNum = { global: 0, client: 0, generation: 0 }
+/** The rule of core/event/seq_num.h, for an event committed here. */
+const parentOf = ({ global, client, generation }: SeqNum): SeqNum =>
+  client === 0 ? { global: global - 1, client: 0, generation } : { global, client: client - 1, generation }
 
 /**
  * @param localEvent the i-th event of the commit in progress.
@@ -33,11 +34,11 @@ export const materializeCallback = (
 ): MaterializeCallback => {
   const { module } = engine
   const target = { module, reserve: (bytes: number) => module._ls_batch(bytes) }
-  return (localIndex, eventPointer, eventBytes) => {
+  return (localIndex, seqNum, eventPointer, eventBytes) => {
     let input: EventRecord & { readonly local: boolean; readonly args: unknown }
     if (localIndex >= 0) {
       const { name, args, argsJson } = localEvent(localIndex)
-      input = { local: true, name, args, argsJson, seqNum: noSeqNum, parentSeqNum: noSeqNum, ...origin }
+      input = { local: true, name, args, argsJson, seqNum, parentSeqNum: parentOf(seqNum), ...origin }
     } else {
       const [event] = decodeEvents(module.HEAPU8.slice(eventPointer, eventPointer + eventBytes))
       input = { local: false, args: undefined, ...(event as EventRecord) }

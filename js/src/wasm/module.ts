@@ -10,9 +10,15 @@ import { errorNumbers, isLiveStoreError, LiveStoreError, messageOf } from '../er
 import { compileEngine } from './compile.js'
 import createModule from './glue.js'
 import { writeError } from './codec.js'
+import type { SeqNum } from './values.js'
 
 /** Answers one `materialize` of the host: returns the bytes it wrote into the batch buffer. */
-export type MaterializeCallback = (localIndex: number, eventPointer: number, eventBytes: number) => number
+export type MaterializeCallback = (
+  localIndex: number,
+  seqNum: SeqNum,
+  eventPointer: number,
+  eventBytes: number,
+) => number
 
 /** One file of a leader's storage. */
 export interface StorageFile {
@@ -51,11 +57,11 @@ export const loadEngine = async (source: EngineSource = {}): Promise<Engine> => 
   const storage: (readonly StorageFile[])[] = []
   const host: LivestoreHost = {
     storage,
-    materialize(slot, localIndex, eventPointer, eventBytes) {
+    materialize(slot, localIndex, global, client, generation, eventPointer, eventBytes) {
       const callback = materializers.get(slot)
       try {
         if (callback === undefined) throw new LiveStoreError('Closed', 'this engine object has been closed')
-        return callback(localIndex, eventPointer, eventBytes)
+        return callback(localIndex, { global, client, generation }, eventPointer, eventBytes)
       } catch (thrown) {
         // Nothing may be thrown through C++ frames: the error crosses as bytes.
         const code = isLiveStoreError(thrown) ? thrown.code : 'MaterializerThrew'
