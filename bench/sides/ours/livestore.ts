@@ -1,0 +1,3 @@
+/** Our main entry, as the app imports it. */
+
+export { createStorePromise, Events, makeSchema, queryDb, State } from 'livestore-wasm'

@@ -1,0 +1,3 @@
+/** Our worker entry, as the app imports it. */
+
+export { makeWorker } from 'livestore-wasm/worker'
