@@ -29,6 +29,12 @@ BytesView ByteReader::Raw(size_t size) {
   return raw;
 }
 
+BytesView ByteReader::Block() {
+  const uint64_t size = Varint();
+  if (size > remaining()) Fail();  // Compared before it is narrowed: size_t has 32 bits in wasm.
+  return ok_ ? Raw(static_cast<size_t>(size)) : BytesView();
+}
+
 void ByteReader::Align(size_t alignment) {
   const size_t aligned = (position_ + alignment - 1) / alignment * alignment;
   Raw(aligned - position_);

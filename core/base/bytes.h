@@ -49,7 +49,7 @@ class ByteReader {
   // The next `size` bytes, as a view into the input.
   BytesView Raw(size_t size);
   // A varint length and that many bytes.
-  BytesView Block() { return Raw(static_cast<size_t>(Varint())); }
+  BytesView Block();
   std::string_view Text() { return AsText(Block()); }
   // Skips to the next multiple of `alignment` from the start.
   void Align(size_t alignment);

@@ -13,6 +13,9 @@ inline constexpr uint32_t kCommitEventsMax = 100'000;
 // Arguments of one event, as JSON text.
 inline constexpr size_t kEventArgsBytesMax = 16u << 20;
 inline constexpr size_t kNameBytesMax = 256;  // Event, table, column, client and session names.
+// JSON that nests deeper is not compared as values (event arguments: byte for byte instead) and not
+// read (schema descriptors). Comparing recurses, and a wasm stack is small.
+inline constexpr size_t kJsonDepthMax = 200;
 // Statements one event may produce, and the bytes of all their binds.
 inline constexpr uint32_t kStatementsPerEventMax = 1'000'000;
 
@@ -37,6 +40,7 @@ inline constexpr size_t kLiveQueriesMax = 100'000;
 inline constexpr size_t kLiveResultBytesMax = 64u << 20;
 inline constexpr size_t kResultBytesMax = 1u << 30;
 
+inline constexpr size_t kSchemaBytesMax = 16u << 20;  // A schema descriptor, as JSON.
 inline constexpr size_t kTablesMax = 1'000;
 inline constexpr size_t kColumnsMax = 500;  // Per table. SQLite's own limit is 2,000.
 

@@ -40,12 +40,14 @@ struct NewEvent {
 
 // True if both are the same fact at the same position: position, name, client, session, and
 // arguments equal as JSON values (key order does not count). Generation and parent are ignored.
+// Arguments nested deeper than limits::kJsonDepthMax are compared byte for byte.
 bool SameEvent(const Event& a, const Event& b);
 
 // True if the first event continues `head` and each one the event before it, by position.
 bool Continues(const SeqNum& head, std::span<const Event> events);
 
-// Gives `events` new numbers, in order, continuing `base`, all with `generation`.
+// Gives `events` new numbers and parents, in order, continuing `base`, all with `generation`. A
+// client-only event stays one: e3.1 rebased onto e4 becomes e4.1.
 void Renumber(std::span<Event> events, const SeqNum& base, uint32_t generation);
 
 }  // namespace livestore

@@ -1,18 +1,21 @@
 // Event batches as bytes: what a tab and its leader send each other.
 //
 //     batch   := version:u8(=1) count:varint names:table origins:table event*count
-//     table   := count:varint text*count              each distinct text once, in order of first use
-//     text    := length:varint utf8
-//     origins hold client id and session id as two consecutive texts
-//     event   := global:varint client:varint generation:varint
+//     table   := texts:varint text*texts               each distinct entry once, in order of first
+//     use text    := length:varint utf8                    no NUL event   := global:varint
+//     client:varint generation:varint
 //                parent_global:varint parent_client:varint parent_generation:varint
-//                name:varint origin:varint             indexes into the tables
+//                name:varint                           index into names
+//                origin:varint                         counts pairs: texts 2*origin (client id) and
+//                                                      2*origin+1 (session id) of origins
 //                schema_hash:i64 args:text
 //
 // Version history: 1, the first.
 //
 // Decoding trusts nothing: counts are checked against the bytes left before anything is reserved,
-// indexes against their tables, sizes against core/base/limits.h. Trailing bytes are an error.
+// indexes against their tables, sizes against core/base/limits.h, text for UTF-8, and each parent
+// for being where the parent of its event must be. Trailing bytes are an error. That the events
+// continue one another is for the receiver to check.
 
 #pragma once
 
@@ -35,8 +38,8 @@ Result<std::vector<Event>> DecodeEvents(BytesView bytes);
 // What JavaScript hands to a commit; the engine gives the numbers.
 //
 //     new_events := count:u32 0:u32 new_event*count
-//     new_event  := flags:u32 name_bytes:u32 args_bytes:u32 0:u32 schema_hash:i64 name args pad to 8
-//     flags      := bit 0: client-only; other bits must be 0
+//     new_event  := flags:u32 name_bytes:u32 args_bytes:u32 0:u32 schema_hash:i64 name args pad to
+//     8 flags      := bit 0: client-only; other bits must be 0
 //
 // Fails with kMalformedBytes, or kLimitExceeded by count, name or arguments; the message names the
 // event.

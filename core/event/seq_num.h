@@ -20,8 +20,11 @@
 
 namespace livestore {
 
+// 2^53 - 1: JavaScript and the backend see numbers as doubles.
+inline constexpr uint64_t kSeqNumGlobalMax = (uint64_t{1} << 53) - 1;
+
 struct SeqNum {
-  uint64_t global = 0;  // At most 2^53 - 1: JavaScript and the backend see it as a double.
+  uint64_t global = 0;  // At most kSeqNumGlobalMax.
   uint32_t client = 0;
   uint32_t generation = 0;
 
@@ -51,7 +54,7 @@ bool ContinuesHead(const SeqNum& head, const SeqNum& seq);
 // "e3.1r2"; client and generation are left out when 0.
 std::string ToString(const SeqNum& seq);
 
-// Fails with kInvalidArgument: `must start with "e"`, or `invalid number format`.
+// Fails with kInvalidArgument; the message says `must start with "e"` or `invalid number format`.
 Result<SeqNum> ParseSeqNum(std::string_view text);
 
 }  // namespace livestore
