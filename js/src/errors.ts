@@ -1,0 +1,83 @@
+/**
+ * The one error type of the package, and the list of its codes.
+ *
+ * Everything that can fail throws a `LiveStoreError`: its `code` is for programs, its message for
+ * people. The codes are those of `core/base/error_codes.def`; the numbers are what crosses from the
+ * engine and between threads. `errors.test.ts` fails when the two lists differ.
+ */
+
+/** Every code with the number the engine knows it by. A number is never reused. */
+export const errorNumbers = {
+  InvalidArgument: 1,
+  InvalidStoreId: 2,
+  InvalidSchema: 3,
+  InvalidEventArgs: 4,
+  UnknownEvent: 5,
+  InvalidQuery: 6,
+  InvalidMaterializerResult: 7,
+  MaterializerThrew: 8,
+  Sql: 9,
+  Constraint: 10,
+  ReadOnlyQuery: 11,
+  LimitExceeded: 12,
+  Closed: 13,
+  Nested: 14,
+  InvalidBind: 15,
+  DecodeFailed: 16,
+  CallbackThrew: 17,
+  Unsupported: 18,
+  NoRow: 19,
+  MalformedBytes: 100,
+  UpstreamGap: 101,
+  ProtocolMismatch: 102,
+  SchemaMismatch: 103,
+  StorageFull: 200,
+  StorageIo: 201,
+  StorageUnavailable: 202,
+  StorageBusy: 203,
+  CorruptEventlog: 204,
+  CorruptState: 205,
+  NewerFormat: 206,
+  NotUndoable: 207,
+  Internal: 300,
+  EngineLoad: 301,
+} as const
+
+export type ErrorCode = keyof typeof errorNumbers
+
+/** What the engine, or another thread, says when a call failed: plain data, never an `Error`. */
+export type ErrorReply = { readonly code: number | string; readonly message: string }
+
+export class LiveStoreError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.name = 'LiveStoreError'
+    this.code = code
+  }
+}
+
+/**
+ * True for a `LiveStoreError` of any copy of this package: the worker bundles have a class of their
+ * own, so `instanceof` would not do.
+ */
+export const isLiveStoreError = (value: unknown): value is LiveStoreError =>
+  value instanceof Error &&
+  value.name === 'LiveStoreError' &&
+  Object.hasOwn(errorNumbers, (value as LiveStoreError).code)
+
+/** Rebuilds the error of a reply. A code this build does not know becomes `Internal`. */
+export const errorFromReply = (reply: ErrorReply): LiveStoreError => {
+  const { code, message } = reply
+  const known = (Object.keys(errorNumbers) as ErrorCode[]).find(
+    (name) => name === code || errorNumbers[name] === code,
+  )
+  return known === undefined
+    ? new LiveStoreError('Internal', `${message} (unknown error code ${code})`)
+    : new LiveStoreError(known, message)
+}
+
+/** The text of anything that was thrown. */
+export const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown)

@@ -1,0 +1,3 @@
+/** The members of `Events`. */
+
+export { clientOnly, defineEvent, synced } from './events.js'

@@ -1,0 +1,51 @@
+/**
+ * What apps and the other parts of the package use of schemas: events, tables, materializers.
+ * Pure: values in, values out; no engine and no browser.
+ */
+
+export { nanoid } from 'nanoid'
+export type { ClientDocumentTableDef, DocumentId, RowQuery } from './client-document.js'
+export type {
+  AnySchema,
+  EffectSchema,
+  SchemaEncoded,
+  SchemaInput,
+  SchemaOutput,
+  StandardSchema,
+} from './codec.js'
+export { schemaDecoder } from './codec.js'
+export type { ColumnDefinition } from './columns.js'
+export { schemaDescriptor } from './descriptor.js'
+export type {
+  AnyEventDef,
+  EventArgs,
+  EventCodec,
+  EventDef,
+  EventInput,
+  PreparedEvent,
+} from './events.js'
+export { clientOnly, defineEvent, EventCodecSymbol, isEventDef, synced } from './events.js'
+export * as Events from './events-namespace.js'
+export type {
+  BindValues,
+  MaterializedEvent,
+  Materializer,
+  MaterializerContext,
+  MaterializerQuery,
+  MaterializerResult,
+  RawStatement,
+} from './materialize.js'
+export { materializeWith } from './materialize.js'
+export type { LiveStoreSchema } from './schema.js'
+export {
+  defineMaterializer,
+  getEventDef,
+  isLiveStoreSchema,
+  LiveStoreSchemaSymbol,
+  makeSchema,
+  materializers,
+} from './schema.js'
+export * as State from './state-namespace.js'
+export type { AnyTableDef, TableDef } from './table.js'
+export type { BindValue } from './values.js'
+export { deepEqual, replaceSessionId, SessionIdSymbol, scrubParsedJson } from './values.js'

@@ -1,0 +1,25 @@
+/** The members of `State.SQLite`. */
+
+export type { ClientDocumentTableDef } from './client-document.js'
+export {
+  ClientDocumentTableDefSymbol,
+  clientDocument,
+  tableIsClientDocumentTable,
+} from './client-document.js'
+export type { ColumnDefinition } from './columns.js'
+export {
+  blob,
+  boolean,
+  column,
+  datetime,
+  datetimeInteger,
+  integer,
+  isColumnDefinition,
+  json,
+  real,
+  text,
+} from './columns.js'
+export { clientOnly, defineEvent, synced } from './events.js'
+export { defineMaterializer, makeState, materializers } from './schema.js'
+export type { TableDef } from './table.js'
+export { table } from './table.js'
