@@ -69,7 +69,8 @@ const parseOptions = () => {
 const commitId = () => {
   try {
     const cwd = dirname(fileURLToPath(import.meta.url))
-    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd, encoding: 'utf8' }).trim()
+    const stdio = ['ignore', 'pipe', 'ignore']
+    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd, stdio, encoding: 'utf8' }).trim()
   } catch {
     return undefined // A source archive without its history.
   }
