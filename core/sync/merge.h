@@ -9,6 +9,9 @@
 //
 // Invariant of SyncState, checked on entry and kept: pending continues upstream_head without a gap.
 //
+// Rebased events get a generation greater than every one in sight, so that it grows from rebase to
+// rebase: a copy of an event that was pushed before a rebase never looks like the copy after it.
+//
 // No I/O, no clock, no global: a test calls Merge with literals.
 
 #pragma once
@@ -31,21 +34,22 @@ struct SyncState {
 };
 
 struct MergeOutcome {
-  SeqNum upstream_head;               // After the merge.
-  size_t confirmed = 0;               // How many of pending, from its front, upstream confirmed.
-  size_t roll_back = 0;               // How many of pending, from its back, to revert, newest first.
-  std::vector<Event> materialize;     // Upstream's news: materialize these, oldest first,
-  std::vector<Event> rebased;         // then these, which replace what was rolled back.
+  SeqNum upstream_head;            // After the merge.
+  size_t confirmed = 0;            // How many of pending, from its front, upstream confirmed.
+  size_t roll_back = 0;            // How many of pending, from its back, to revert, newest first.
+  std::vector<Event> materialize;  // Upstream's news: materialize these, oldest first,
+  std::vector<Event> rebased;      // then these, which replace what was rolled back.
 };
 
 // Returns how to follow `upstream`: the events upstream added after state.upstream_head, in order.
-// Nothing to roll back means advance, else rebase. Own events that upstream already has (a crash
-// after our push and before its answer) are not applied twice: they leave `rebased`.
-// Fails with kUpstreamGap if they do not continue upstream_head; then pull again from there.
+// Nothing to roll back means advance, else rebase: everything pending that is not confirmed is
+// rolled back. Own events that upstream already has (a crash after our push and before its answer)
+// are not applied twice: they leave `rebased`. Fails with kUpstreamGap if they do not continue
+// upstream_head; then pull again from there.
 Result<MergeOutcome> Merge(const SyncState& state, std::span<const Event> upstream);
 
 // Takes the pending event at `index` out (upstream refused it for good): everything from it on is
-// rolled back, and what came after it is rebased.
+// rolled back, and what came after it is rebased. REQUIRES: index < state.pending.size().
 MergeOutcome MergeWithout(const SyncState& state, size_t index);
 
 }  // namespace livestore
