@@ -3,5 +3,5 @@
 
 #pragma once
 
-#include "core/event/event_codec.h"        // IWYU pragma: export
-#include "core/session/client_session.h"   // IWYU pragma: export
+#include "core/event/event_codec.h"       // IWYU pragma: export
+#include "core/session/client_session.h"  // IWYU pragma: export

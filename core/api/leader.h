@@ -3,6 +3,6 @@
 
 #pragma once
 
-#include "core/event/event_codec.h"  // IWYU pragma: export
-#include "core/leader/leader.h"      // IWYU pragma: export
-#include "core/sqlite/memory_pool.h" // IWYU pragma: export
+#include "core/event/event_codec.h"   // IWYU pragma: export
+#include "core/leader/leader.h"       // IWYU pragma: export
+#include "core/sqlite/memory_pool.h"  // IWYU pragma: export

@@ -58,7 +58,8 @@ struct Leader::Impl {
   uint64_t replay_total = 0;
 
   std::deque<QueuedPush> queue;
-  bool state_behind = false;  // The log committed and the state did not: repair before the next group.
+  bool state_behind =
+      false;  // The log committed and the state did not: repair before the next group.
 };
 
 Leader::Leader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -272,8 +273,7 @@ Result<std::optional<Bytes>> Leader::EventsAfter(const SeqNum& cursor) {
   std::vector<Event> events;
   SeqNum after = cursor;
   while (true) {
-    std::vector<Event> chunk =
-        LS_TRY(impl_->eventlog->Range(after, limits::kEventlogChunkEvents));
+    std::vector<Event> chunk = LS_TRY(impl_->eventlog->Range(after, limits::kEventlogChunkEvents));
     if (chunk.empty()) break;
     after = chunk.back().seq;
     std::move(chunk.begin(), chunk.end(), std::back_inserter(events));

@@ -3,15 +3,16 @@
 //
 //     Submit(batch) ──► queue ──► Drain: admit, append, materialize, flush ──► DrainOutcome
 //
-// Group commit: Drain takes every queued push into one eventlog transaction and one flush. A push is
-// answered `accepted` only after that flush (law 2). The eventlog commits first; the state follows
-// and records which event it reflects, so a crash between the two is repaired at boot by replay.
+// Group commit: Drain takes every queued push into one eventlog transaction and one flush. A push
+// is answered `accepted` only after that flush (law 2). The eventlog commits first; the state
+// follows and records which event it reflects, so a crash between the two is repaired at boot by
+// replay.
 //
 // Owns both databases through the VFS it is given. Knows no port, clock or browser.
 //
 // Boot: Open, then BootStep until it says it is done. A state of another schema or another history
-// is rebuilt from the log in one transaction: a crash in the middle leaves the old one, and the next
-// boot begins again; a half-built state is never seen.
+// is rebuilt from the log in one transaction: a crash in the middle leaves the old one, and the
+// next boot begins again; a half-built state is never seen.
 
 #pragma once
 
@@ -52,8 +53,9 @@ struct PushResult {
   uint32_t session = 0;  // As given to Submit.
   uint32_t push = 0;
   PushAnswer answer = PushAnswer::kRejected;
-  uint32_t failed_index = 0;  // kFailed: events before it were accepted, it and later ones were not.
-  Error error;                // kFailed: why.
+  uint32_t failed_index =
+      0;          // kFailed: events before it were accepted, it and later ones were not.
+  Error error{};  // kFailed: why.
 };
 
 // One accepted run of events, in the order of the log.
@@ -66,8 +68,8 @@ struct Advance {
 // either an advance or a result.
 struct DrainOutcome {
   struct Entry {
-    std::optional<Advance> advance;
-    std::optional<PushResult> result;
+    std::optional<Advance> advance{};
+    std::optional<PushResult> result{};
   };
   std::vector<Entry> entries;
 };
@@ -82,9 +84,9 @@ struct LeaderCounters {
 
 class Leader {
  public:
-  // Opens or creates both databases. `materializer` must outlive the leader. A damaged state database
-  // is not an error: it is derived, and rebuilt. Fails with kCorruptEventlog, kNewerFormat (files are
-  // then left untouched), kStorageFull, kStorageIo.
+  // Opens or creates both databases. `materializer` must outlive the leader. A damaged state
+  // database is not an error: it is derived, and rebuilt. Fails with kCorruptEventlog, kNewerFormat
+  // (files are then left untouched), kStorageFull, kStorageIo.
   static Result<std::unique_ptr<Leader>> Open(LeaderOptions options, Materializer& materializer);
   ~Leader();
 
@@ -96,8 +98,8 @@ class Leader {
   // Queues a push. Fails with kMalformedBytes or kLimitExceeded; the session is then at fault.
   // REQUIRES: the boot is done.
   Result<void> Submit(uint32_t session, uint32_t push, BytesView event_batch);
-  // Takes everything queued into the log. On failure (kStorageFull, kStorageIo) nothing of the group
-  // is in the log or the state, every push of it stays queued, and Drain may be tried again.
+  // Takes everything queued into the log. On failure (kStorageFull, kStorageIo) nothing of the
+  // group is in the log or the state, every push of it stays queued, and Drain may be tried again.
   Result<DrainOutcome> Drain();
 
   // History for a session that knows the log up to `cursor`: the events after it as a batch, or

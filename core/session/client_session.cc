@@ -32,7 +32,8 @@ class CallGuard {
 };
 
 Error NestedCall() {
-  return {ErrorCode::kNested, "this call was made from inside a materializer or another engine call"};
+  return {ErrorCode::kNested,
+          "this call was made from inside a materializer or another engine call"};
 }
 
 }  // namespace
@@ -45,7 +46,8 @@ struct ClientSession::Impl {
 
   Result<FollowOutcome> Follow(const MergeOutcome& merge);
   Result<void> RollBackPending(size_t count, TableSet& touched);
-  // Materializes `events` on top of the state as pending ones; those that fail are reported instead.
+  // Materializes `events` on top of the state as pending ones; those that fail are reported
+  // instead.
   void Rebase(std::span<const Event> events, TableSet& touched, FollowOutcome& outcome);
   void Confirm(size_t count);
   Event NextEvent(const NewEvent& event, const SeqNum& head) const;
@@ -58,7 +60,7 @@ struct ClientSession::Impl {
   std::vector<Undo> undo;  // One per pending event, in the same order.
   uint64_t upstream_hash = 0;
 
-  size_t in_flight = 0;            // Events of the unanswered push; always the front of pending.
+  size_t in_flight = 0;             // Events of the unanswered push; always the front of pending.
   bool in_flight_outdated = false;  // A rebase came after it was sent: only a rejection is right.
   bool awaiting_image = false;
   std::vector<Event> unapplied;  // What upstream added while an image is awaited.
@@ -245,10 +247,13 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const MergeOutcome& merge) {
 
   Result<void> applied = RollBackPending(merge.roll_back, touched);
   for (size_t i = 0; applied.ok() && i < merge.materialize.size(); ++i) {
-    Result<Materialized> materialized =
-        state->Materialize(merge.materialize[i], -1, StateDb::Record::kNothing);
+    const Event& event = merge.materialize[i];
+    Result<Materialized> materialized = state->Materialize(event, -1, StateDb::Record::kNothing);
     if (materialized.ok()) {
       touched.AddAll(materialized->tables);
+    } else if (materialized.error().code == ErrorCode::kUnknownEvent) {
+      state->SetHead(event.seq,
+                     EventHash(event));  // Kept in the log; it means nothing to this build.
     } else {
       applied = std::move(materialized).error();
     }
@@ -303,15 +308,15 @@ Result<void> ClientSession::Impl::RollBackPending(size_t count, TableSet& touche
 void ClientSession::Impl::Rebase(std::span<const Event> events, TableSet& touched,
                                  FollowOutcome& outcome) {
   for (const Event& original : events) {
-    // Numbers are given here and not taken from the merge, because an event that fails leaves no gap.
+    // Numbers are given here and not taken from the merge, because an event that fails leaves no
+    // gap.
     Event event = original;
     const SeqNumPair place = NextSeqNum(sync.local_head(), event.client_only());
     const uint32_t generation = event.seq.generation;
     event.seq = place.seq;
     event.parent = place.parent;
     event.seq.generation = generation;
-    Result<Materialized> materialized =
-        state->Materialize(event, -1, StateDb::Record::kChangeset);
+    Result<Materialized> materialized = state->Materialize(event, -1, StateDb::Record::kChangeset);
     if (!materialized.ok()) {
       outcome.rejected.push_back({original, std::move(materialized).error()});
       continue;

@@ -9,12 +9,12 @@
 // nothing else; it knows no port, no clock and no storage. It decides sequence numbers, what to
 // push, merge and rebase, and which live queries are stale.
 //
-// What always holds: the state tables equal upstream's state plus pending, in order, at every return
-// (law 4); a call that fails leaves state, pending and numbers as they were (law 8); live queries
-// are told only of the end of a rebase (law 7).
+// What always holds: the state tables equal upstream's state plus pending, in order, at every
+// return (law 4); a call that fails leaves state, pending and numbers as they were (law 8); live
+// queries are told only of the end of a rebase (law 7).
 //
-// Calls do not nest: from inside a materializer only Prepare and Query are allowed, others fail with
-// kNested.
+// Calls do not nest: from inside a materializer only Prepare and Query are allowed, others fail
+// with kNested.
 
 #pragma once
 
@@ -50,7 +50,8 @@ struct RejectedEvent {
 struct FollowOutcome {
   std::vector<LiveQueryId> stale;       // Live queries to run again.
   std::vector<RejectedEvent> rejected;  // For the app to hear of.
-  bool need_image = false;  // Changesets could not undo: ask the leader for an image, call LoadImage.
+  bool need_image =
+      false;  // Changesets could not undo: ask the leader for an image, call LoadImage.
 };
 
 struct SyncStatus {
@@ -66,8 +67,9 @@ class ClientSession {
                                                        Materializer& materializer);
   ~ClientSession();
 
-  // Replaces the state by the leader's image and materializes pending on top of it. Every live query
-  // is stale. Fails with kMalformedBytes, kSchemaMismatch, kNewerFormat; nothing has changed then.
+  // Replaces the state by the leader's image and materializes pending on top of it. Every live
+  // query is stale. Fails with kMalformedBytes, kSchemaMismatch, kNewerFormat; nothing has changed
+  // then.
   Result<FollowOutcome> LoadImage(BytesView image);
 
   // Applies `events` as one transaction and returns the stale live queries. All or nothing.

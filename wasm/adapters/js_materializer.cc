@@ -34,9 +34,9 @@ Result<BytesView> JsMaterializer::Materialize(const Event& event, int local_inde
   // number; the others cross.
   Bytes encoded;
   if (local_index < 0) encoded = EncodeEvents(std::span(&event, 1));
-  const int written = ls_host_materialize(
-      slot_, local_index, static_cast<double>(event.seq.global), event.seq.client,
-      event.seq.generation, encoded.data(), static_cast<uint32_t>(encoded.size()));
+  const int written = ls_host_materialize(slot_, local_index, static_cast<double>(event.seq.global),
+                                          event.seq.client, event.seq.generation, encoded.data(),
+                                          static_cast<uint32_t>(encoded.size()));
   if (written < 0) return ReadError(BatchBytes(static_cast<uint32_t>(-1 - written)));
   return BatchBytes(static_cast<uint32_t>(written));
 }

@@ -1,8 +1,8 @@
 // The three buffers through which packed bytes cross (js/src/wasm/codec.ts is the other side).
 //
-// input   JavaScript writes the arguments of a raw export; the engine has read them when it returns.
-// batch   JavaScript writes the statements of one materialization, while a call is in progress.
-// output  the engine points at the result of the last raw export.
+// input   JavaScript writes the arguments of a raw export; the engine has read them when it
+// returns. batch   JavaScript writes the statements of one materialization, while a call is in
+// progress. output  the engine points at the result of the last raw export.
 
 #pragma once
 

@@ -35,8 +35,9 @@ class ClientSessionHandle {
 
   Result<void> Open(const std::string& client_id, const std::string& session_id,
                     const std::string& schema) {
+    SchemaDescriptor descriptor = LS_TRY(ParseSchemaDescriptor(schema));
     session_ = LS_TRY(ClientSession::Create(
-        {.client_id = client_id, .session_id = session_id, .schema = LS_TRY(ParseSchema(schema))},
+        {.client_id = client_id, .session_id = session_id, .schema = std::move(descriptor)},
         materializer_));
     SlotAt(slot_).session = session_.get();
     return Ok();
@@ -46,10 +47,6 @@ class ClientSessionHandle {
   [[nodiscard]] ClientSession& session() const { return *session_; }
 
  private:
-  static Result<SchemaDescriptor> ParseSchema(const std::string& json) {
-    return ParseSchemaDescriptor(json);
-  }
-
   int slot_;
   JsMaterializer materializer_;
   std::unique_ptr<ClientSession> session_;
@@ -89,9 +86,13 @@ val NextPush(ClientSessionHandle& handle) {
   return batch ? BytesToJs(*batch) : val::undefined();
 }
 
-val OnPushAccepted(ClientSessionHandle& handle) { return ToReply(handle.session().OnPushAccepted()); }
+val OnPushAccepted(ClientSessionHandle& handle) {
+  return ToReply(handle.session().OnPushAccepted());
+}
 
-val OnPushRejected(ClientSessionHandle& handle) { return ToReply(handle.session().OnPushRejected()); }
+val OnPushRejected(ClientSessionHandle& handle) {
+  return ToReply(handle.session().OnPushRejected());
+}
 
 val OnPushFailed(ClientSessionHandle& handle, uint32_t failed_index, uint32_t code,
                  const std::string& message) {
@@ -117,7 +118,9 @@ val SyncStatusToJs(const ClientSessionHandle& handle) {
   return object;
 }
 
-std::string SchemaHashOf(const ClientSessionHandle& handle) { return handle.session().schema_hash(); }
+std::string SchemaHashOf(const ClientSessionHandle& handle) {
+  return handle.session().schema_hash();
+}
 
 val Image(ClientSessionHandle& handle) {
   return ToReply(handle.session().Image(), [](const Bytes& image) { return BytesToJs(image); });

@@ -31,12 +31,11 @@ EM_JS(void, ls_host_random_bytes, (uint8_t* out, uint32_t size), {
 // clang-format on
 
 VfsEnvironment BrowserEnvironment() {
-  return {.now_ms = [](void*) { return static_cast<int64_t>(ls_host_now_ms()); },
-          .random_bytes =
-              [](void*, uint8_t* out, size_t size) {
-                ls_host_random_bytes(out, static_cast<uint32_t>(size));
-              },
-          .context = nullptr};
+  return {
+      .now_ms = [](void*) { return static_cast<int64_t>(ls_host_now_ms()); },
+      .random_bytes = [](void*, uint8_t* out,
+                         size_t size) { ls_host_random_bytes(out, static_cast<uint32_t>(size)); },
+      .context = nullptr};
 }
 
 // Owns the engine object, its files and its slot. Members end in reverse order: the leader closes
@@ -61,8 +60,8 @@ class LeaderHandle {
   Result<void> Open(const std::string& schema) {
     SchemaDescriptor descriptor = LS_TRY(ParseSchemaDescriptor(schema));
     vfs_ = LS_TRY(PoolVfs::Create(*pool_, BrowserEnvironment()));
-    leader_ = LS_TRY(Leader::Open({.schema = std::move(descriptor), .vfs_name = vfs_->name()},
-                                  materializer_));
+    leader_ = LS_TRY(
+        Leader::Open({.schema = std::move(descriptor), .vfs_name = vfs_->name()}, materializer_));
     SlotAt(slot_).leader = leader_.get();
     return Ok();
   }

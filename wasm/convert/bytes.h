@@ -1,5 +1,5 @@
-// How bytes cross: copied both ways, one copy in and one copy out. C++ never hands out a view of its
-// memory, because the heap can move at any allocation.
+// How bytes cross: copied both ways, one copy in and one copy out. C++ never hands out a view of
+// its memory, because the heap can move at any allocation.
 
 #pragma once
 

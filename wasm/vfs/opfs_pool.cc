@@ -33,14 +33,13 @@ StoragePool::Handle OpfsPool::Find(std::string_view name) {
 int64_t OpfsPool::Size(Handle file) { return static_cast<int64_t>(ls_storage_size(pool_, file)); }
 
 int64_t OpfsPool::Read(Handle file, uint8_t* out, size_t size, int64_t offset) {
-  return static_cast<int64_t>(ls_storage_read(pool_, file, out, static_cast<uint32_t>(size),
-                                              static_cast<double>(offset)));
+  return static_cast<int64_t>(
+      ls_storage_read(pool_, file, out, static_cast<uint32_t>(size), static_cast<double>(offset)));
 }
 
 StorageStatus OpfsPool::Write(Handle file, BytesView bytes, int64_t offset) {
-  return StatusFromJs(ls_storage_write(pool_, file, bytes.data(),
-                                       static_cast<uint32_t>(bytes.size()),
-                                       static_cast<double>(offset)));
+  return StatusFromJs(ls_storage_write(
+      pool_, file, bytes.data(), static_cast<uint32_t>(bytes.size()), static_cast<double>(offset)));
 }
 
 StorageStatus OpfsPool::Truncate(Handle file, int64_t size) {

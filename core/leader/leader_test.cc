@@ -1,0 +1,369 @@
+#include "core/leader/leader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+
+#include "core/event/event_codec.h"
+#include "core/sqlite/memory_pool.h"
+#include "core/testing/todo_app.h"
+
+namespace livestore {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// A pool in memory whose calls can be made to fail, or be counted.
+class FaultyPool final : public StoragePool {
+ public:
+  MemoryPool inner{LeaderFileNames()};
+  int64_t writes_left = std::numeric_limits<int64_t>::max();  // Then every write says full.
+  std::string failing_file;                                   // Only writes to this one count.
+  int flushes = 0;
+
+  Handle Find(std::string_view name) override { return inner.Find(name); }
+  int64_t Size(Handle file) override { return inner.Size(file); }
+  int64_t Read(Handle file, uint8_t* out, size_t size, int64_t offset) override {
+    return inner.Read(file, out, size, offset);
+  }
+  StorageStatus Write(Handle file, BytesView bytes, int64_t offset) override {
+    if (failing_file.empty() || inner.Find(failing_file) == file) {
+      if (writes_left == 0) return StorageStatus::kFull;
+      --writes_left;
+    }
+    return inner.Write(file, bytes, offset);
+  }
+  StorageStatus Truncate(Handle file, int64_t size) override { return inner.Truncate(file, size); }
+  StorageStatus Flush(Handle file) override {
+    ++flushes;
+    return inner.Flush(file);
+  }
+};
+
+// One leader process on a pool that outlives it: Crash drops it without closing in good order.
+class Process {
+ public:
+  Process(StoragePool& pool, SchemaDescriptor schema = TodoApp::Schema()) {
+    vfs = *PoolVfs::Create(pool, Environment());
+    auto opened = Leader::Open({.schema = std::move(schema), .vfs_name = vfs->name()}, app);
+    if (!opened.ok()) {
+      error = opened.error();
+      return;
+    }
+    leader = std::move(*opened);
+    app.Attach([this](std::string_view sql) { return leader->Prepare(sql); });
+  }
+
+  // Runs the boot to its end and returns the stages seen.
+  std::vector<BootProgress> Boot() {
+    std::vector<BootProgress> steps;
+    while (true) {
+      const auto step = leader->BootStep();
+      if (!step.ok()) {
+        error = step.error();
+        return steps;
+      }
+      steps.push_back(*step);
+      if (step->stage == BootProgress::Stage::kDone) return steps;
+    }
+  }
+
+  static VfsEnvironment Environment() {
+    return {.now_ms = [](void*) -> int64_t { return 1'700'000'000'000; },
+            .random_bytes = [](void*, uint8_t* out,
+                               size_t size) { std::fill_n(out, size, uint8_t{7}); },
+            .context = nullptr};
+  }
+
+  TodoApp app;
+  std::unique_ptr<PoolVfs> vfs;
+  std::unique_ptr<Leader> leader;
+  std::optional<Error> error;
+};
+
+// Events as a session would number them on `head`.
+std::vector<Event> Numbered(SeqNum head, const std::vector<NewEvent>& events,
+                            const std::string& session = "A") {
+  std::vector<Event> numbered;
+  for (const NewEvent& event : events) {
+    const SeqNumPair place = NextSeqNum(head, event.client_only);
+    head = place.seq;
+    numbered.push_back({place.seq, place.parent, event.name, event.args_json, "client", session,
+                        event.schema_hash});
+  }
+  return numbered;
+}
+
+std::string Answers(const DrainOutcome& outcome) {
+  std::string text;
+  for (const auto& entry : outcome.entries) {
+    if (entry.advance) {
+      text += "advance:" + std::to_string(entry.advance->author) + "x" +
+              std::to_string(DecodeEvents(entry.advance->events)->size()) + " ";
+    } else {
+      const char* names[] = {"accepted", "rejected", "failed"};
+      text += std::string(names[static_cast<int>(entry.result->answer)]) + ":" +
+              std::to_string(entry.result->session) + " ";
+    }
+  }
+  return text;
+}
+
+std::string TodoRows(Leader& leader) {
+  const auto rows = leader.Query(
+      *leader.Prepare("select id || text || done from todos order by id"), BindsWriter().view());
+  EXPECT_TRUE(rows.ok());
+  ByteReader reader(*rows);
+  const uint32_t count = reader.U32();
+  reader.U32();
+  const uint32_t text_bytes = reader.U32();
+  reader.U32();
+  reader.Raw(count * 9u);
+  return std::string(AsText(reader.Raw(text_bytes)));
+}
+
+class LeaderTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Start(); }
+
+  void Start(SchemaDescriptor schema = TodoApp::Schema()) {
+    process_.reset();
+    process_ = std::make_unique<Process>(pool_, std::move(schema));
+    ASSERT_TRUE(process_->leader != nullptr) << process_->error->message;
+    steps_ = process_->Boot();
+  }
+  Leader& leader() { return *process_->leader; }
+
+  void Submit(uint32_t session, const std::vector<Event>& events) {
+    ASSERT_TRUE(leader().Submit(session, ++push_, EncodeEvents(events)).ok());
+  }
+  DrainOutcome Take(uint32_t session, const std::vector<NewEvent>& events) {
+    Submit(session, Numbered(leader().local_head(), events));
+    auto outcome = leader().Drain();
+    EXPECT_TRUE(outcome.ok()) << outcome.error().message;
+    return std::move(*outcome);
+  }
+
+  FaultyPool pool_;
+  std::unique_ptr<Process> process_;
+  std::vector<BootProgress> steps_;
+  uint32_t push_ = 0;
+};
+
+TEST_F(LeaderTest, AcceptsWhatContinuesItsHeadAndTellsTheOthers) {
+  EXPECT_EQ(Answers(Take(1, {TodoCreated("a"), NoteSet("n", "x"), TodoDone("a")})),
+            "advance:1x3 accepted:1 ");
+  EXPECT_EQ(ToString(leader().local_head()), "e2");
+  EXPECT_EQ(TodoRows(leader()), "at1");
+}
+
+TEST_F(LeaderTest, RejectsWhatDoesNotContinueItsHead) {
+  const std::vector<Event> on_root = Numbered({}, {TodoCreated("b")});
+  Take(1, {TodoCreated("a")});
+  Submit(2, on_root);
+  EXPECT_EQ(Answers(*leader().Drain()), "rejected:2 ");
+  EXPECT_EQ(TodoRows(leader()), "at0");
+}
+
+TEST_F(LeaderTest, GroupCommitTakesEveryQueuedPushWithOneFlush) {
+  SeqNum head = leader().local_head();
+  for (uint32_t session = 1; session <= 5; ++session) {
+    const auto events = Numbered(head, {TodoCreated("t" + std::to_string(session))});
+    head = events.back().seq;
+    Submit(session, events);
+  }
+  const int flushes = pool_.flushes;
+  EXPECT_EQ(Answers(*leader().Drain()),
+            "advance:1x1 accepted:1 advance:2x1 accepted:2 advance:3x1 accepted:3 "
+            "advance:4x1 accepted:4 advance:5x1 accepted:5 ");
+  EXPECT_EQ(pool_.flushes - flushes, 1);
+  EXPECT_EQ(leader().counters().groups, 1u);
+}
+
+TEST_F(LeaderTest, Law2_WhatWasAcceptedSurvivesACrash) {
+  Take(1, {TodoCreated("a"), TodoCreated("b")});
+  Start();
+  EXPECT_EQ(ToString(leader().local_head()), "e2");
+  EXPECT_EQ(TodoRows(leader()), "at0bt0");
+  EXPECT_THAT(steps_, SizeIs(1)) << "nothing to replay";
+}
+
+TEST_F(LeaderTest, Law3_TheSamePushAfterACrashIsNotAppliedTwice) {
+  const auto events = Numbered({}, {TodoCreated("a")});
+  Submit(1, events);
+  ASSERT_TRUE(leader().Drain().ok());
+  Start();
+  Submit(1, events);
+  EXPECT_EQ(Answers(*leader().Drain()), "rejected:1 ");
+  EXPECT_EQ(TodoRows(leader()), "at0");
+}
+
+TEST_F(LeaderTest, AnEventThatCannotBeMaterializedFailsAloneWithItsIndex) {
+  const DrainOutcome outcome = Take(1, {TodoCreated("a"), Broken(), TodoCreated("b")});
+  EXPECT_EQ(Answers(outcome), "advance:1x1 failed:1 ");
+  const PushResult& result = *outcome.entries[1].result;
+  EXPECT_EQ(result.failed_index, 1u);
+  EXPECT_EQ(result.error.code, ErrorCode::kMaterializerThrew);
+  EXPECT_THAT(result.error.message, HasSubstr("Broken"));
+  EXPECT_EQ(TodoRows(leader()), "at0");
+  EXPECT_EQ(ToString(leader().local_head()), "e1");
+  EXPECT_EQ(Answers(Take(1, {TodoCreated("c")})), "advance:1x1 accepted:1 ");
+}
+
+TEST_F(LeaderTest, AnUnknownEventIsKeptAndChangesNothing) {
+  EXPECT_EQ(Answers(Take(1, {{.name = "FromTheFuture", .args_json = "{}"}, TodoCreated("a")})),
+            "advance:1x2 accepted:1 ");
+  Start(TodoApp::Schema("changed"));
+  EXPECT_EQ(TodoRows(leader()), "at0");
+  EXPECT_EQ(ToString(leader().local_head()), "e2");
+}
+
+TEST_F(LeaderTest, ServesHistoryByCursorFromTheLog) {
+  Take(1, {TodoCreated("a"), TodoCreated("b"), NoteSet("n", "x"), TodoCreated("c")});
+  Start();
+  const auto after = leader().EventsAfter({.global = 1});
+  ASSERT_TRUE(after.ok() && after->has_value());
+  EXPECT_THAT(*DecodeEvents(**after), SizeIs(3));
+  EXPECT_THAT(*DecodeEvents(**leader().EventsAfter({.global = 3})), IsEmpty());
+  EXPECT_EQ(*leader().EventsAfter({.global = 9}), std::nullopt);
+}
+
+TEST_F(LeaderTest, ASchemaChangeRebuildsTheStateFromTheLog) {
+  std::vector<NewEvent> many;
+  for (int i = 0; i < 2500; ++i) many.push_back(TodoCreated(std::to_string(i)));
+  Take(1, many);
+  Start(TodoApp::Schema("untitled"));
+  EXPECT_EQ(steps_.front().stage, BootProgress::Stage::kMigrating);
+  std::vector<uint64_t> done;
+  for (const BootProgress& step : steps_) {
+    if (step.stage != BootProgress::Stage::kRehydrating) continue;
+    done.push_back(step.done);
+    EXPECT_EQ(step.total, 2500u);
+  }
+  EXPECT_EQ(done, (std::vector<uint64_t>{1000, 2000, 2500}));
+  const auto count =
+      leader().Query(*leader().Prepare("select count(*) from todos where title = 'untitled'"),
+                     BindsWriter().view());
+  ByteReader reader(*count);
+  reader.Raw(16);
+  EXPECT_EQ(reader.F64(), 2500);
+  EXPECT_EQ(leader().counters().rebuilds, 1u);
+}
+
+TEST_F(LeaderTest, Law4_ARebuildThatIsCutOffIsNeverServedAndBeginsAgain) {
+  std::vector<NewEvent> many;
+  for (int i = 0; i < 2500; ++i) many.push_back(TodoCreated(std::to_string(i)));
+  Take(1, many);
+  process_ = std::make_unique<Process>(pool_, TodoApp::Schema("untitled"));
+  ASSERT_TRUE(process_->leader->BootStep().ok());
+  ASSERT_TRUE(process_->leader->BootStep().ok());  // 1,000 events in, and the worker dies.
+  Start(TodoApp::Schema("untitled"));
+  EXPECT_EQ(leader().counters().events_replayed, 2500u);
+  Start(TodoApp::Schema("untitled"));
+  EXPECT_THAT(steps_, SizeIs(1));
+  EXPECT_EQ(leader().counters().rebuilds, 0u);
+}
+
+TEST_F(LeaderTest, AMaterializerThatFailsInARebuildEndsTheBootAndLeavesTheFiles) {
+  process_->app.broken.reset();
+  Take(1, {TodoCreated("a"), Broken()});
+  process_ = std::make_unique<Process>(pool_, TodoApp::Schema("untitled"));
+  process_->Boot();
+  ASSERT_TRUE(process_->error.has_value());
+  EXPECT_EQ(process_->error->code, ErrorCode::kMaterializerThrew);
+  Start();
+  EXPECT_EQ(TodoRows(leader()), "at0") << "the old build still boots on its old state";
+}
+
+TEST_F(LeaderTest, AFullDiskLosesNothingAndTheSameGroupIsTakenLater) {
+  Take(1, {TodoCreated("a")});
+  for (const char* file : {"eventlog.db-wal", "state.db-wal"}) {
+    SCOPED_TRACE(file);
+    const std::string id = std::string("t") + file[0];
+    Submit(1, Numbered(leader().local_head(), {TodoCreated(id)}));
+    pool_.failing_file = file;
+    pool_.writes_left = 0;
+    const auto full = leader().Drain();
+    pool_.writes_left = std::numeric_limits<int64_t>::max();
+    if (full.ok()) {
+      // The log had room: the event is durable although the state could not follow yet.
+      EXPECT_EQ(Answers(*full), "advance:1x1 accepted:1 ");
+      EXPECT_EQ(Answers(Take(2, {TodoCreated(id + "next")})), "advance:2x1 accepted:2 ");
+    } else {
+      EXPECT_EQ(full.error().code, ErrorCode::kStorageFull);
+      EXPECT_EQ(Answers(*leader().Drain()), "advance:1x1 accepted:1 ");
+    }
+    EXPECT_THAT(TodoRows(leader()), HasSubstr(id));
+  }
+  const std::string rows = TodoRows(leader());
+  Start();
+  EXPECT_EQ(TodoRows(leader()), rows);
+}
+
+TEST_F(LeaderTest, ADamagedStateIsBegunAnewFromTheLog) {
+  Take(1, {TodoCreated("a")});
+  process_.reset();
+  for (const char* file : {"state.db", "state.db-wal"}) {
+    const int handle = pool_.Find(file);
+    const Bytes garbage(static_cast<size_t>(pool_.Size(handle)), 0xab);
+    ASSERT_EQ(pool_.inner.Write(handle, garbage, 0), StorageStatus::kOk);
+  }
+  Start();
+  EXPECT_EQ(TodoRows(leader()), "at0");
+  EXPECT_EQ(leader().counters().damaged_states, 1u);
+}
+
+TEST_F(LeaderTest, AStateOfAnotherHistoryIsRebuilt) {
+  Take(1, {TodoCreated("a")});
+  // Another store's log, of the same length, under this state.
+  FaultyPool other;
+  {
+    Process process(other);
+    process.Boot();
+    ASSERT_TRUE(process.leader->Submit(1, 1, EncodeEvents(Numbered({}, {TodoCreated("z")}))).ok());
+    ASSERT_TRUE(process.leader->Drain().ok());
+  }
+  process_.reset();
+  for (const std::string& file : {std::string("eventlog.db"), std::string("eventlog.db-wal")}) {
+    Bytes bytes(static_cast<size_t>(other.Size(other.Find(file))));
+    other.Read(other.Find(file), bytes.data(), bytes.size(), 0);
+    ASSERT_EQ(pool_.inner.Truncate(pool_.Find(file), 0), StorageStatus::kOk);
+    ASSERT_EQ(pool_.inner.Write(pool_.Find(file), bytes, 0), StorageStatus::kOk);
+  }
+  Start();
+  EXPECT_EQ(TodoRows(leader()), "zt0");
+}
+
+TEST_F(LeaderTest, ADamagedEventlogIsRefusedAndLeftUntouched) {
+  Take(1, {TodoCreated("a")});
+  process_.reset();
+  const int log = pool_.Find("eventlog.db");
+  const Bytes garbage(8192, 0xab);
+  ASSERT_EQ(pool_.inner.Truncate(pool_.Find("eventlog.db-wal"), 0), StorageStatus::kOk);
+  ASSERT_EQ(pool_.inner.Truncate(log, 0), StorageStatus::kOk);
+  ASSERT_EQ(pool_.inner.Write(log, garbage, 0), StorageStatus::kOk);
+  const Process process(pool_);
+  ASSERT_TRUE(process.error.has_value());
+  EXPECT_EQ(process.error->code, ErrorCode::kCorruptEventlog);
+  Bytes after(static_cast<size_t>(pool_.Size(log)));
+  pool_.Read(log, after.data(), after.size(), 0);
+  EXPECT_EQ(after, garbage);
+}
+
+TEST_F(LeaderTest, DamagedBytesAreTheirSendersFault) {
+  const Bytes garbage(40, 0xff);
+  const auto refused = leader().Submit(1, 1, garbage);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kMalformedBytes);
+  const auto empty = leader().Submit(1, 1, EncodeEvents({}));
+  EXPECT_FALSE(empty.ok());
+  EXPECT_THAT(leader().Drain()->entries, IsEmpty());
+}
+
+}  // namespace
+}  // namespace livestore
