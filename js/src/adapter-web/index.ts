@@ -1,0 +1,17 @@
+/**
+ * The web adapters: where a store keeps its data and how tabs share it.
+ */
+
+export type {
+  Adapter,
+  BootStatus,
+  ConnectOptions,
+  LeaderPort,
+  LinkHandlers,
+  SessionLink,
+  StorageMode,
+} from '../store/adapter.js'
+export { makeInMemoryAdapter } from './in-memory-adapter.js'
+export type { InMemoryAdapterOptions, PersistedAdapterOptions } from './options.js'
+export { makePersistedAdapter } from './persisted-adapter.js'
+export type { WorkerSource } from './spawn.js'

@@ -1,0 +1,136 @@
+/**
+ * The options of the web adapters: what may be passed, checked at the call.
+ */
+
+import { LiveStoreError } from '../errors.js'
+import { checkIdOption } from './ids.js'
+import type { WorkerSource } from './spawn.js'
+
+export interface PersistedAdapterOptions {
+  /** The class of the leader worker, or a function that makes one: `import W from './w.ts?worker'`. */
+  readonly worker: WorkerSource<Worker>
+  /** The same for `livestore-wasm/shared-worker?sharedworker`. */
+  readonly sharedWorker: WorkerSource<SharedWorker>
+  /**
+   * Where the store is kept. `directory` replaces the default, which contains the store's id: two
+   * stores must not share one.
+   */
+  readonly storage: { readonly type: 'opfs'; readonly directory?: string | undefined }
+  /**
+   * Removes what is stored before the store is opened. Done by the tab that becomes leader at once;
+   * where another tab leads already, nothing is removed.
+   */
+  readonly resetPersistence?: boolean | undefined
+  /** Default: kept in localStorage, one per device. Given here it is not stored. */
+  readonly clientId?: string | undefined
+  /** Default: kept in sessionStorage, one per tab. Given here it is not stored. */
+  readonly sessionId?: string | undefined
+  /**
+   * Where `livestore.wasm` is served, for bundlers that do not carry the file along by themselves.
+   */
+  readonly wasmUrl?: string | URL | undefined
+}
+
+export interface InMemoryAdapterOptions {
+  readonly clientId?: string | undefined
+  readonly sessionId?: string | undefined
+  /** As for the persisted adapter. */
+  readonly wasmUrl?: string | URL | undefined
+}
+
+const persistedOptionNames: readonly (keyof PersistedAdapterOptions)[] = [
+  'worker',
+  'sharedWorker',
+  'storage',
+  'resetPersistence',
+  'clientId',
+  'sessionId',
+  'wasmUrl',
+]
+const inMemoryOptionNames: readonly (keyof InMemoryAdapterOptions)[] = [
+  'clientId',
+  'sessionId',
+  'wasmUrl',
+]
+
+/** Directory names of file systems end at 255 bytes; ours gets a suffix. */
+const directoryLengthMax = 200
+
+/** @throws LiveStoreError `InvalidArgument` naming the option. */
+export const checkPersistedOptions = (options: PersistedAdapterOptions): void => {
+  checkNames('makePersistedAdapter', options, persistedOptionNames)
+  for (const name of ['worker', 'sharedWorker'] as const) {
+    if (typeof options[name] !== 'function') {
+      throw invalid(
+        'makePersistedAdapter',
+        name,
+        `must be a class or a function that makes one, as "import W from '…?${name.toLowerCase()}'" gives it`,
+      )
+    }
+  }
+  const storage: unknown = options.storage
+  if (typeof storage !== 'object' || storage === null || options.storage.type !== 'opfs') {
+    throw invalid('makePersistedAdapter', 'storage', "must be { type: 'opfs' }")
+  }
+  checkNames('makePersistedAdapter: storage', options.storage, ['type', 'directory'])
+  storageDirectory(options.storage.directory)
+  if (!['undefined', 'boolean'].includes(typeof options.resetPersistence)) {
+    throw invalid('makePersistedAdapter', 'resetPersistence', 'must be a boolean')
+  }
+  checkCommon('makePersistedAdapter', options)
+}
+
+/** @throws LiveStoreError `InvalidArgument` naming the option. */
+export const checkInMemoryOptions = (options: InMemoryAdapterOptions): void => {
+  checkNames('makeInMemoryAdapter', options, inMemoryOptionNames)
+  checkCommon('makeInMemoryAdapter', options)
+}
+
+/**
+ * The directory option as a name; undefined stands for the default, as do the empty string and `/`.
+ *
+ * @throws LiveStoreError `InvalidArgument`
+ */
+export const storageDirectory = (directory: unknown): string | undefined => {
+  if (directory === undefined || directory === '' || directory === '/') return undefined
+  const what = 'storage.directory'
+  if (typeof directory !== 'string') throw invalid('makePersistedAdapter', what, 'must be a string')
+  if (directory.includes('/')) {
+    throw invalid('makePersistedAdapter', what, `${quoted(directory)}: it cannot be nested`)
+  }
+  const hasControl = [...directory].some((character) => character < ' ')
+  if (hasControl || directory.includes('\\') || directory.length > directoryLengthMax) {
+    throw invalid(
+      'makePersistedAdapter',
+      what,
+      `${quoted(directory)}: a name of at most ${directoryLengthMax} characters without ` +
+        'backslash or control characters is needed',
+    )
+  }
+  return directory
+}
+
+const checkCommon = (where: string, options: InMemoryAdapterOptions): void => {
+  checkIdOption(options.clientId, `${where}: clientId`)
+  checkIdOption(options.sessionId, `${where}: sessionId`)
+  const { wasmUrl } = options
+  if (wasmUrl !== undefined && typeof wasmUrl !== 'string' && !(wasmUrl instanceof URL)) {
+    throw invalid(where, 'wasmUrl', 'must be a string or a URL')
+  }
+}
+
+const checkNames = (where: string, options: unknown, known: readonly string[]): void => {
+  if (typeof options !== 'object' || options === null) {
+    throw new LiveStoreError('InvalidArgument', `${where} needs an object of options`)
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    throw invalid(where, unknown, `is not known; the options are ${known.join(', ')}`)
+  }
+}
+
+const invalid = (where: string, option: string, why: string): LiveStoreError =>
+  new LiveStoreError('InvalidArgument', `${where}: the option ${option} ${why}`)
+
+const quoted = (text: string): string =>
+  JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)

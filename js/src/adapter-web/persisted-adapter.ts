@@ -1,0 +1,85 @@
+/**
+ * The adapter for pages: storage in OPFS, shared by all tabs of the origin.
+ *
+ * Starts the tab's part in the election and the loading of the engine at the same moment; if this tab
+ * leads, its worker opens storage while the engine still compiles.
+ */
+
+import { nanoid } from 'nanoid'
+import { systemClock } from '../env.js'
+import { directoryName } from '../protocol/messages.js'
+import type { Adapter, ConnectOptions, SessionLink } from '../store/adapter.js'
+import { loadEngine } from '../wasm/module.js'
+import { readIds } from './ids.js'
+import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
+import { checkRequirements } from './requirements.js'
+import { spawnSharedWorker, spawnWorker } from './spawn.js'
+import { Tab } from './tab.js'
+
+/** Long enough that two tabs never get the same. */
+const nonceLength = 12
+
+/**
+ * Makes the adapter that keeps a store in OPFS and shares it between tabs.
+ *
+ * The store boots in every tab, whichever of them leads. Where the browser refuses storage it runs in
+ * memory, says so by a boot status `warning`, and in `storageMode`.
+ *
+ * @throws LiveStoreError `InvalidArgument` naming the option. `connect` rejects with `Unsupported`
+ * naming what the environment lacks.
+ */
+export const makePersistedAdapter = (options: PersistedAdapterOptions): Adapter => {
+  checkPersistedOptions(options)
+  return { connect: (connectOptions) => connect(options, connectOptions) }
+}
+
+const connect = async (
+  options: PersistedAdapterOptions,
+  { storeId, onBootStatus }: ConnectOptions,
+): Promise<SessionLink> => {
+  checkRequirements(globalThis)
+  onBootStatus({ stage: 'loading' })
+  const ids = readIds(
+    {
+      localStorage: () => globalThis.localStorage,
+      sessionStorage: () => globalThis.sessionStorage,
+    },
+    storeId,
+    options,
+  )
+  const { wasmUrl } = options
+  const loading = loadEngine(wasmUrl === undefined ? {} : { wasmUrl })
+  const tab = new Tab(
+    {
+      clock: systemClock(),
+      locks: navigator.locks,
+      createChannel: () => new MessageChannel(),
+      spawnWorker: (name) => spawnWorker(options.worker, name),
+      spawnSharedWorker: (name) => spawnSharedWorker(options.sharedWorker, name),
+      nonce: nanoid(nonceLength),
+      warn: (message) => console.warn(`livestore-wasm: ${message}`),
+    },
+    {
+      storeId,
+      sessionId: ids.sessionId,
+      directory: directoryName(storeId, storageDirectory(options.storage.directory)),
+      resetPersistence: options.resetPersistence ?? false,
+      wasmModule: loading.then(({ wasmModule }) => wasmModule),
+    },
+  )
+  try {
+    const engine = await loading
+    return {
+      engine,
+      ...ids,
+      get storageMode() {
+        return tab.storageMode
+      },
+      start: (handlers) => tab.start(handlers),
+      close: () => tab.close(),
+    }
+  } catch (thrown) {
+    await tab.close()
+    throw thrown
+  }
+}

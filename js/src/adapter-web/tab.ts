@@ -1,0 +1,442 @@
+/**
+ * One tab's place among the tabs of a store: follower of another tab's leader, or owner of it.
+ *
+ *              tab lock granted                      worker crashed: lock released, queued anew
+ *     following ──────────────► leading ──────────────────────────────────────────► following
+ *         │ join, leader-port      │ worker, direct port, lead
+ *         ▼                        ▼
+ *       broker (shared worker) ◄── port of the worker
+ *
+ * The tab lock elects: who holds it starts the leader worker, the others wait in line for it, and
+ * nobody ever steals it. The leading tab talks to its worker directly; a follower gets its port from
+ * the broker. Every leader change hands a new port to the session, and the one before is dead.
+ *
+ * Knows no event, no engine and no storage: the compiled engine is a value it passes on to the worker.
+ * The browser is passed in.
+ */
+
+import type {
+  ChannelLike,
+  Clock,
+  LocksLike,
+  PortLike,
+  SharedWorkerLike,
+  WorkerLike,
+} from '../env.js'
+import { errorFromReply, LiveStoreError, messageOf } from '../errors.js'
+import {
+  type BrokerToTab,
+  leaderLockName,
+  leaderWorkerName,
+  protocolVersion,
+  type StorageMode,
+  sessionLockName,
+  sharedWorkerName,
+  type TabToBroker,
+  type TabToWorker,
+  tabLockName,
+  type WorkerToTab,
+} from '../protocol/messages.js'
+import { TypedPort } from '../protocol/port.js'
+import { checkBrokerToTab, checkWorkerToTab } from '../protocol/validate.js'
+import type { LeaderPort, LinkHandlers } from '../store/adapter.js'
+import { openLeaderPort } from './leader-port.js'
+
+/** Crashes of this tab's workers within a minute. One more, and the tab gives up. */
+export const workerCrashesPerMinuteMax = 3
+/** How long `close` lets the worker take in the last pushes. */
+export const workerShutdownWaitMsMax = 3_000
+/**
+ * A leader that lives but does not show up at our broker is looked for twice, this far apart. It
+ * belongs to another build of the app, whose shared worker is another one.
+ */
+export const leaderUnreachableCheckMs = 5_000
+
+const minuteMs = 60_000
+
+export interface TabEnv {
+  readonly clock: Clock
+  readonly locks: LocksLike
+  createChannel(): ChannelLike
+  spawnWorker(name: string): WorkerLike
+  spawnSharedWorker(name: string): SharedWorkerLike
+  /** Unlike any other, also among tabs that share a session id. */
+  readonly nonce: string
+  warn(message: string): void
+}
+
+export interface TabOptions {
+  readonly storeId: string
+  readonly sessionId: string
+  readonly directory: string
+  readonly resetPersistence: boolean
+  /** Rejected: the tab has no engine, and is about to be closed. */
+  readonly wasmModule: Promise<WebAssembly.Module>
+}
+
+/** One time of leading, from the lock to its release. */
+interface Leadership {
+  readonly worker: TypedPort<TabToWorker<PortLike>, WorkerToTab>
+  /** Ends the watch over the leader lock. */
+  readonly over: AbortController
+  /** The worker has said something: its script runs. */
+  spoke: boolean
+  terminate(): void
+  /** Lets go of the tab lock. */
+  release(): void
+}
+
+type BrokerPort = TypedPort<TabToBroker<PortLike>, BrokerToTab<PortLike>>
+
+export class Tab {
+  readonly #env: TabEnv
+  readonly #options: TabOptions
+  readonly #sessionLock: string
+  readonly #broker: BrokerPort
+  /** Aborted by `close` and by a failure: whatever still waits for a lock stops waiting. */
+  readonly #over = new AbortController()
+
+  #leadership: Leadership | undefined
+  /** The broker pairs this session. */
+  #joined = false
+  #portsSeen = 0
+  #crashes: number[] = []
+  #shutdownDone: () => void = () => undefined
+
+  #handlers: LinkHandlers | undefined
+  #port: LeaderPort | undefined
+  #failure: LiveStoreError | undefined
+  #storageMode: StorageMode = 'persisted'
+
+  /** Starts the election at once. @throws LiveStoreError when a worker cannot be made. */
+  constructor(env: TabEnv, options: TabOptions) {
+    this.#env = env
+    this.#options = options
+    const { storeId, sessionId } = options
+    this.#sessionLock = sessionLockName(storeId, sessionId, env.nonce)
+    const sharedWorker = env.spawnSharedWorker(sharedWorkerName(storeId))
+    this.#broker = new TypedPort(sharedWorker.port, checkBrokerToTab<PortLike>)
+    this.#broker.listen({
+      onMessage: (message) => this.#onBrokerMessage(message),
+      onMalformed: (problem) =>
+        this.#onBrokerTrouble(
+          new LiveStoreError('ProtocolMismatch', `the shared worker sent ${problem}`),
+        ),
+    })
+    sharedWorker.addEventListener('error', ({ message }) =>
+      this.#onBrokerTrouble(
+        new LiveStoreError(
+          'Unsupported',
+          `the shared worker could not start: ${message ?? 'its script did not load'}`,
+        ),
+      ),
+    )
+    void this.#elect()
+  }
+
+  get storageMode(): StorageMode {
+    return this.#storageMode
+  }
+
+  /** Ports that came before are handed over now. Called once. */
+  start(handlers: LinkHandlers): void {
+    this.#handlers = handlers
+    if (this.#failure !== undefined) handlers.onFailure(this.#failure)
+    else if (this.#port !== undefined) handlers.onPort(this.#port)
+  }
+
+  /**
+   * Says bye, lets an own worker take in the last pushes, and lets go of every lock: the next tab in
+   * line then leads. Takes at most `workerShutdownWaitMsMax`. Idempotent.
+   */
+  async close(): Promise<void> {
+    if (this.#over.signal.aborted) return
+    const leadership = this.#leadership
+    this.#port?.post({ type: 'bye' })
+    if (leadership !== undefined) {
+      leadership.over.abort()
+      await new Promise<void>((resolve) => {
+        const cancel = this.#env.clock.after(workerShutdownWaitMsMax, resolve)
+        this.#shutdownDone = () => {
+          cancel()
+          resolve()
+        }
+        leadership.worker.post({ type: 'shutdown' })
+      })
+    }
+    this.#end()
+  }
+
+  // --- election ---------------------------------------------------------------------------------
+
+  async #elect(): Promise<void> {
+    const { locks } = this.#env
+    const name = tabLockName(this.#options.storeId)
+    try {
+      // The session's lock comes first: a broker that is told its name may wait for it at once.
+      await this.#holdSessionLock()
+      const led = await locks.request(name, { ifAvailable: true }, (lock) =>
+        lock === null ? false : this.#lead(this.#options.resetPersistence),
+      )
+      if (led === false && this.#options.resetPersistence) {
+        this.#env.warn(
+          `resetPersistence was ignored: another tab has store ${this.#options.storeId} open`,
+        )
+      }
+      while (!this.#over.signal.aborted) {
+        this.#follow()
+        await locks.request(name, { signal: this.#over.signal }, () => this.#lead(false))
+      }
+    } catch (thrown) {
+      // The signal rejects what waits; that is the end we asked for.
+      if (!this.#over.signal.aborted) {
+        this.#fail(new LiveStoreError('Internal', `the election failed: ${messageOf(thrown)}`))
+      }
+    }
+  }
+
+  /** Held until the tab is closed; a tab that dies lets go of it too, and so is noticed. */
+  #holdSessionLock(): Promise<void> {
+    const { locks } = this.#env
+    return new Promise((resolve, reject) => {
+      const hold = (): Promise<void> => {
+        resolve()
+        return new Promise((release) => onAbort(this.#over.signal, release))
+      }
+      locks.request(this.#sessionLock, { signal: this.#over.signal }, hold).catch(reject)
+    })
+  }
+
+  // --- following --------------------------------------------------------------------------------
+
+  #follow(): void {
+    if (this.#joined) return
+    this.#joined = true
+    const { storeId, sessionId } = this.#options
+    this.#broker.post({
+      type: 'join',
+      protocol: protocolVersion,
+      storeId,
+      sessionId,
+      lockName: this.#sessionLock,
+    })
+    this.#watchForUnreachableLeader(this.#portsSeen, 0)
+  }
+
+  #leave(): void {
+    if (!this.#joined) return
+    this.#joined = false
+    this.#broker.post({ type: 'leave' })
+  }
+
+  #onBrokerMessage(message: BrokerToTab<PortLike>): void {
+    if (message.type === 'error') {
+      this.#onBrokerTrouble(errorFromReply(message))
+    } else if (this.#joined) {
+      this.#handOver(message.port)
+    } else {
+      // It was on its way when this tab was promoted.
+      message.port.close?.()
+    }
+  }
+
+  /** A leading tab can do without the broker; the other tabs notice for themselves. */
+  #onBrokerTrouble(error: LiveStoreError): void {
+    if (this.#leadership === undefined) this.#fail(error)
+    else this.#env.warn(`other tabs cannot be served: ${error.message}`)
+  }
+
+  #watchForUnreachableLeader(portsBefore: number, suspicions: number): void {
+    const cancel = this.#env.clock.after(leaderUnreachableCheckMs, () => {
+      void this.#env.locks.query().then(({ held }) => {
+        if (!this.#joined || this.#portsSeen > portsBefore || this.#over.signal.aborted) return
+        const lock = leaderLockName(this.#options.storeId)
+        const leads = held?.some(({ name }) => name === lock) ?? false
+        if (leads && suspicions > 0) {
+          this.#fail(
+            new LiveStoreError(
+              'ProtocolMismatch',
+              `store ${this.#options.storeId} is open in a tab that runs another build of this ` +
+                'app. Close or reload that tab, then reload this one.',
+            ),
+          )
+          return
+        }
+        this.#watchForUnreachableLeader(portsBefore, leads ? suspicions + 1 : 0)
+      })
+    })
+    onAbort(this.#over.signal, cancel)
+  }
+
+  // --- leading ----------------------------------------------------------------------------------
+
+  /** Holds the tab lock for as long as the returned promise is pending. */
+  async #lead(resetPersistence: boolean): Promise<true> {
+    if (this.#over.signal.aborted) return true
+    this.#leave()
+    let worker: WorkerLike
+    try {
+      worker = this.#env.spawnWorker(
+        leaderWorkerName(this.#options.storeId, this.#options.sessionId),
+      )
+    } catch (thrown) {
+      this.#fail(
+        thrown instanceof LiveStoreError
+          ? thrown
+          : new LiveStoreError('Unsupported', `the leader worker: ${messageOf(thrown)}`),
+      )
+      return true
+    }
+    await new Promise<void>((release) => this.#run(worker, resetPersistence, release))
+    return true
+  }
+
+  #run(worker: WorkerLike, resetPersistence: boolean, release: () => void): void {
+    const leadership: Leadership = {
+      worker: new TypedPort(worker, checkWorkerToTab),
+      over: new AbortController(),
+      spoke: false,
+      terminate: () => worker.terminate(),
+      release,
+    }
+    this.#leadership = leadership
+    const session = this.#env.createChannel()
+    const broker = this.#env.createChannel()
+    leadership.worker.listen({
+      onMessage: (message) => this.#onWorkerMessage(leadership, message, broker.port1),
+      onMalformed: (problem) =>
+        this.#failLeadership(
+          leadership,
+          new LiveStoreError('ProtocolMismatch', `the leader worker sent ${problem}`),
+        ),
+    })
+    worker.addEventListener('error', ({ message }) => {
+      const what = message ?? 'its script did not load'
+      if (leadership.spoke) this.#onCrash(leadership, what)
+      else {
+        this.#failLeadership(
+          leadership,
+          new LiveStoreError('Unsupported', `the leader worker could not start: ${what}`),
+        )
+      }
+    })
+    leadership.worker.post(
+      {
+        type: 'init',
+        protocol: protocolVersion,
+        storeId: this.#options.storeId,
+        directory: this.#options.directory,
+        resetPersistence,
+        sessionPort: session.port2,
+        brokerPort: broker.port2,
+      },
+      [session.port2, broker.port2] as unknown as Transferable[],
+    )
+    this.#options.wasmModule.then(
+      (wasmModule) => leadership.worker.post({ type: 'engine', wasmModule }),
+      // Whoever loads the engine reports it, and closes this tab.
+      () => undefined,
+    )
+    this.#handOver(session.port1)
+  }
+
+  #onWorkerMessage(leadership: Leadership, message: WorkerToTab, brokerPort: PortLike): void {
+    if (this.#leadership !== leadership) return
+    leadership.spoke = true
+    switch (message.type) {
+      case 'leading':
+        this.#announce(leadership, brokerPort)
+        break
+      case 'error':
+        this.#failLeadership(leadership, errorFromReply(message))
+        break
+      case 'crashed':
+        this.#onCrash(leadership, message.message)
+        break
+      case 'shutdown-done':
+        this.#shutdownDone()
+        break
+    }
+  }
+
+  /** The worker holds the leader lock: other tabs may come, and the lock tells if it dies. */
+  #announce(leadership: Leadership, port: PortLike): void {
+    const { storeId } = this.#options
+    const lockName = leaderLockName(storeId)
+    this.#broker.post({ type: 'lead', protocol: protocolVersion, storeId, lockName, port }, [
+      port as unknown as Transferable,
+    ])
+    this.#env.locks
+      .request(lockName, { mode: 'shared', signal: leadership.over.signal }, () =>
+        this.#onCrash(leadership, 'it ended without a word'),
+      )
+      .catch(() => undefined)
+  }
+
+  /** Storage is what counts: a new worker boots from it, here or in the next tab in line. */
+  #onCrash(leadership: Leadership, what: string): void {
+    if (this.#leadership !== leadership || leadership.over.signal.aborted) return
+    const now = this.#env.clock.now()
+    this.#crashes = [...this.#crashes.filter((at) => now - at < minuteMs), now]
+    if (this.#crashes.length > workerCrashesPerMinuteMax) {
+      this.#failLeadership(
+        leadership,
+        new LiveStoreError(
+          'Internal',
+          `the leader worker crashed ${this.#crashes.length} times within a minute: ${what}`,
+        ),
+      )
+      return
+    }
+    this.#env.warn(`the leader worker of store ${this.#options.storeId} is replaced: ${what}`)
+    this.#endLeadership(leadership)
+  }
+
+  #failLeadership(leadership: Leadership, error: LiveStoreError): void {
+    if (this.#leadership !== leadership) return
+    // While the tab closes there is nobody left to tell; only the waiting ends.
+    if (leadership.over.signal.aborted) this.#shutdownDone()
+    else this.#fail(error)
+  }
+
+  #endLeadership(leadership: Leadership): void {
+    this.#leadership = undefined
+    leadership.over.abort()
+    leadership.worker.close()
+    leadership.terminate()
+    leadership.release()
+  }
+
+  // --- both -------------------------------------------------------------------------------------
+
+  #handOver(port: PortLike): void {
+    this.#portsSeen += 1
+    this.#port?.close()
+    this.#port = openLeaderPort(port, (mode) => {
+      this.#storageMode = mode
+    })
+    this.#handlers?.onPort(this.#port)
+  }
+
+  #fail(error: LiveStoreError): void {
+    if (this.#over.signal.aborted) return
+    this.#failure = error
+    this.#end()
+    this.#handlers?.onFailure(error)
+  }
+
+  #end(): void {
+    if (this.#over.signal.aborted) return
+    this.#leave()
+    this.#port?.close()
+    if (this.#leadership !== undefined) this.#endLeadership(this.#leadership)
+    this.#shutdownDone()
+    this.#over.abort()
+    this.#broker.close()
+  }
+}
+
+const onAbort = (signal: AbortSignal, task: () => void): void => {
+  if (signal.aborted) task()
+  else signal.addEventListener('abort', task, { once: true })
+}

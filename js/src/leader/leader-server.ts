@@ -1,0 +1,379 @@
+/**
+ * Serves client sessions with a leader: one port per session, one flush per turn.
+ *
+ *     hello  ──► welcome                     once the boot is done
+ *     push   ──► queue ──► drain, once per turn ──► results and advances, in the order of the log
+ *
+ * Used by the leader worker and, in the same thread, by the in-memory adapter. Decides nothing about
+ * events: that is the engine's `Leader`. Knows no lock, no file and no worker.
+ *
+ * What always holds: on each port, what is sent follows the order of the log; a push is answered only
+ * after the drain that took it; a session that breaks the rules is told so and dropped, and the others
+ * do not notice.
+ *
+ * Order of calls: sessions may connect at any time. Then `reportStatus` while the leader boots, and
+ * either `serve` or `fail`. `shutdown` or `fail` ends it.
+ */
+
+import type { Clock, PortLike } from '../env.js'
+import { isLiveStoreError, messageOf } from '../errors.js'
+import {
+  type BootStatus,
+  type HelloMessage,
+  type LeaderToSession,
+  type PushMessage,
+  protocolVersion,
+  type SeqNumData,
+  type SessionToLeader,
+  type StorageMode,
+} from '../protocol/messages.js'
+import { TypedPort } from '../protocol/port.js'
+import { checkSessionToLeader } from '../protocol/validate.js'
+
+/** Sessions at one time. Each costs a copy of every advance. */
+export const sessionsMax = 1_000
+
+/** A drain that storage refused is tried again after this, then after twice as long, up to the maximum. */
+export const drainRetryFirstMs = 100
+export const drainRetryMaxMs = 10_000
+
+/** The part of the engine's `Leader` that is needed to serve. */
+export interface ServedLeader {
+  readonly schemaHash: string
+  submit(session: number, push: number, events: Uint8Array): void
+  drain(): readonly ServedDrainEntry[]
+  eventsAfter(cursor: SeqNumData): Uint8Array | undefined
+  image(): Uint8Array
+}
+
+export type ServedDrainEntry =
+  | { readonly type: 'advance'; readonly author: number; readonly events: Uint8Array }
+  | {
+      readonly type: 'push-result'
+      readonly session: number
+      readonly push: number
+      readonly outcome: 'accepted' | 'rejected'
+    }
+  | {
+      readonly type: 'push-result'
+      readonly session: number
+      readonly push: number
+      readonly outcome: 'failed'
+      readonly failedIndex: number
+      readonly code: string
+      readonly message: string
+    }
+
+export interface LeaderServerOptions {
+  readonly clock: Clock
+  /** The engine broke: it must not be called again. Called once, after every session was told. */
+  onCrash(error: unknown): void
+}
+
+/** How a session came in, for whoever connected it. */
+export interface ServedSession {
+  /** The session is gone: its port is closed, what it pushed is still taken in. Idempotent. */
+  drop(): void
+}
+
+interface Session {
+  readonly number: number
+  readonly port: TypedPort<LeaderToSession, SessionToLeader>
+  /** It was welcomed, and is sent advances. */
+  live: boolean
+  /** A hello that waits for the boot, or for the answer to a push sent before it. */
+  hello: HelloMessage | undefined
+  unansweredPush: number | undefined
+}
+
+type Phase =
+  | { readonly name: 'booting' }
+  | { readonly name: 'serving'; readonly leader: ServedLeader; readonly storageMode: StorageMode }
+  | { readonly name: 'failed'; readonly code: string; readonly message: string }
+  | { readonly name: 'closed' }
+
+export class LeaderServer {
+  readonly #clock: Clock
+  readonly #onCrash: (error: unknown) => void
+  readonly #sessions = new Map<number, Session>()
+  #nextSession = 1
+  #phase: Phase = { name: 'booting' }
+
+  readonly #warnings: BootStatus[] = []
+  #lastStatus: BootStatus | undefined
+
+  #drainAsked = false
+  /** Set while storage refuses: the sessions know, and a timer will drain again. */
+  #retry: { readonly delayMs: number; readonly cancel: () => void } | undefined
+
+  constructor(options: LeaderServerOptions) {
+    this.#clock = options.clock
+    this.#onCrash = options.onCrash
+  }
+
+  /** Takes over `port`, at whose other end is a client session. */
+  connect(port: PortLike): ServedSession {
+    const session: Session = {
+      number: this.#nextSession++,
+      port: new TypedPort(port, checkSessionToLeader),
+      live: false,
+      hello: undefined,
+      unansweredPush: undefined,
+    }
+    const drop = (): void => this.#drop(session)
+    if (this.#phase.name === 'closed') {
+      session.port.close()
+      return { drop }
+    }
+    if (this.#phase.name === 'failed') {
+      this.#refuse(session, this.#phase.code, this.#phase.message)
+      return { drop }
+    }
+    if (this.#sessions.size >= sessionsMax) {
+      this.#refuse(session, 'LimitExceeded', `the leader already serves ${sessionsMax} sessions`)
+      return { drop }
+    }
+    this.#sessions.set(session.number, session)
+    for (const status of this.#warnings) session.port.post({ type: 'boot-status', status })
+    if (this.#lastStatus !== undefined) {
+      session.port.post({ type: 'boot-status', status: this.#lastStatus })
+    }
+    session.port.listen({
+      onMessage: (message) => this.#receive(session, message),
+      onMalformed: (problem) =>
+        this.#refuse(session, 'ProtocolMismatch', `the leader received ${problem}`),
+    })
+    return { drop }
+  }
+
+  /** Tells every session, and those still to come, how far the boot is. */
+  reportStatus(status: BootStatus): void {
+    if (status.stage === 'warning') this.#warnings.push(status)
+    else this.#lastStatus = status
+    for (const { port } of this.#sessions.values()) port.post({ type: 'boot-status', status })
+  }
+
+  /** The boot is done: `leader` can be asked from now on. Reports `done`, then welcomes who waits. */
+  serve(leader: ServedLeader, storageMode: StorageMode): void {
+    if (this.#phase.name !== 'booting') return
+    this.#phase = { name: 'serving', leader, storageMode }
+    this.reportStatus({ stage: 'done' })
+    for (const session of [...this.#sessions.values()]) this.#welcomeIfAsked(session)
+  }
+
+  /** The leader cannot go on. Every session, and those still to come, are told and dropped. */
+  fail(code: string, message: string): void {
+    if (this.#phase.name === 'failed' || this.#phase.name === 'closed') return
+    this.#phase = { name: 'failed', code, message }
+    this.#retry?.cancel()
+    for (const session of [...this.#sessions.values()]) this.#refuse(session, code, message)
+  }
+
+  /** Takes in what has been pushed so far, answers it, and closes every port. */
+  shutdown(): void {
+    if (this.#phase.name === 'serving') this.#drain()
+    this.#retry?.cancel()
+    if (this.#phase.name !== 'failed') this.#phase = { name: 'closed' }
+    for (const session of [...this.#sessions.values()]) this.#drop(session)
+  }
+
+  #receive(session: Session, message: SessionToLeader): void {
+    switch (message.type) {
+      case 'hello':
+        this.#hello(session, message)
+        break
+      case 'push':
+        this.#push(session, message)
+        break
+      case 'image':
+        this.#image(session)
+        break
+      case 'bye':
+        this.#drop(session)
+        break
+    }
+  }
+
+  #hello(session: Session, hello: HelloMessage): void {
+    if (hello.protocol !== protocolVersion) {
+      this.#refuse(
+        session,
+        'ProtocolMismatch',
+        `the session speaks protocol ${hello.protocol}, the leader ${protocolVersion}: ` +
+          'another tab runs another build of this app. Reload both.',
+      )
+      return
+    }
+    session.live = false
+    session.hello = hello
+    this.#welcomeIfAsked(session)
+  }
+
+  #welcomeIfAsked(session: Session): void {
+    const { hello } = session
+    if (hello === undefined || this.#phase.name !== 'serving') return
+    const { leader, storageMode } = this.#phase
+    if (hello.schemaHash !== leader.schemaHash) {
+      this.#refuse(
+        session,
+        'SchemaMismatch',
+        'another tab leads this store with a different schema ' +
+          `(hash ${leader.schemaHash}, here ${hello.schemaHash}). Reload both tabs.`,
+      )
+      return
+    }
+    // The events of an unanswered push are not in the log yet, and their author is not sent them
+    // later. So they come first: the welcome then contains them.
+    if (session.unansweredPush !== undefined) return
+    const answer = this.#ask(session, () => {
+      const events = hello.cursor && leader.eventsAfter(hello.cursor)
+      return events === undefined
+        ? { image: ownBuffer(leader.image()) }
+        : { events: ownBuffer(events) }
+    })
+    if (answer === undefined) return
+    session.hello = undefined
+    session.live = true
+    session.port.post({ type: 'welcome', ...answer, storageMode }, Object.values(answer))
+  }
+
+  #push(session: Session, push: PushMessage): void {
+    if (this.#phase.name !== 'serving' || !session.live) {
+      this.#refuse(session, 'ProtocolMismatch', 'a push before the welcome')
+      return
+    }
+    if (session.unansweredPush !== undefined) {
+      this.#refuse(
+        session,
+        'ProtocolMismatch',
+        `push ${push.id} was sent before push ${session.unansweredPush} was answered`,
+      )
+      return
+    }
+    const { leader } = this.#phase
+    const submitted = this.#ask(session, () => {
+      leader.submit(session.number, push.id, new Uint8Array(push.events))
+      return true
+    })
+    if (submitted === undefined) return
+    session.unansweredPush = push.id
+    this.#drainNextTurn()
+  }
+
+  #image(session: Session): void {
+    if (this.#phase.name !== 'serving' || !session.live) {
+      this.#refuse(session, 'ProtocolMismatch', 'an image was asked for before the welcome')
+      return
+    }
+    const { leader } = this.#phase
+    const image = this.#ask(session, () => ownBuffer(leader.image()))
+    if (image !== undefined) session.port.post({ type: 'image', image }, [image])
+  }
+
+  /** Pushes that arrive together wait for each other, and share one flush. */
+  #drainNextTurn(): void {
+    if (this.#drainAsked) return
+    this.#drainAsked = true
+    this.#clock.nextTurn(() => {
+      this.#drainAsked = false
+      this.#drain()
+    })
+  }
+
+  #drain(): void {
+    if (this.#phase.name !== 'serving') return
+    let entries: readonly ServedDrainEntry[]
+    try {
+      entries = this.#phase.leader.drain()
+    } catch (thrown) {
+      this.#drainFailed(thrown)
+      return
+    }
+    this.#retry?.cancel()
+    this.#retry = undefined
+    for (const entry of entries) {
+      if (entry.type === 'advance') this.#advance(entry.author, entry.events)
+      else this.#answer(entry)
+    }
+    for (const session of [...this.#sessions.values()]) this.#welcomeIfAsked(session)
+  }
+
+  #advance(author: number, events: Uint8Array): void {
+    const receivers = [...this.#sessions.values()].filter(
+      (session) => session.live && session.number !== author,
+    )
+    // A transferred buffer is gone, so each session needs one of its own; the last gets the original.
+    for (const [index, { port }] of receivers.entries()) {
+      const copy = index === receivers.length - 1 ? ownBuffer(events) : events.slice().buffer
+      port.post({ type: 'advance', events: copy }, [copy])
+    }
+  }
+
+  #answer(entry: Exclude<ServedDrainEntry, { type: 'advance' }>): void {
+    const session = this.#sessions.get(entry.session)
+    if (session === undefined) return
+    session.unansweredPush = undefined
+    const { session: _, push: id, ...result } = entry
+    session.port.post({ id, ...result })
+  }
+
+  /**
+   * Storage that is full or failing may recover: every push stays queued in the engine and is tried
+   * again, at growing intervals and with the next push. Anything else means the engine is broken.
+   */
+  #drainFailed(thrown: unknown): void {
+    if (!isLiveStoreError(thrown) || !thrown.code.startsWith('Storage')) {
+      this.#crash(thrown)
+      return
+    }
+    const first = this.#retry === undefined
+    const delayMs = Math.min((this.#retry?.delayMs ?? drainRetryFirstMs / 2) * 2, drainRetryMaxMs)
+    this.#retry?.cancel()
+    this.#retry = { delayMs, cancel: this.#clock.after(delayMs, () => this.#drain()) }
+    if (!first) return
+    const { code, message } = thrown
+    for (const { port } of this.#sessions.values()) {
+      port.post({ type: 'error', code, message, retrying: true })
+    }
+  }
+
+  /**
+   * Asks the engine something on behalf of one session. A coded failure is that session's: it is told
+   * and dropped, and this returns `undefined`. Any other means the engine is broken.
+   */
+  #ask<T>(session: Session, question: () => T): T | undefined {
+    try {
+      return question()
+    } catch (thrown) {
+      if (isLiveStoreError(thrown) && thrown.code !== 'Internal') {
+        this.#refuse(session, thrown.code, thrown.message)
+      } else {
+        this.#crash(thrown)
+      }
+      return undefined
+    }
+  }
+
+  #crash(thrown: unknown): void {
+    this.fail('Internal', `the leader stopped: ${messageOf(thrown)}`)
+    this.#onCrash(thrown)
+  }
+
+  #refuse(session: Session, code: string, message: string): void {
+    session.port.post({ type: 'error', code, message })
+    this.#drop(session)
+  }
+
+  #drop(session: Session): void {
+    session.live = false
+    session.hello = undefined
+    session.port.close()
+    this.#sessions.delete(session.number)
+  }
+}
+
+/** The bytes as a buffer that can be transferred: their own, or a copy where they share it. */
+const ownBuffer = (bytes: Uint8Array): ArrayBuffer =>
+  bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
+    ? bytes.buffer
+    : bytes.slice().buffer

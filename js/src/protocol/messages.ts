@@ -1,0 +1,221 @@
+/**
+ * Every message between tabs, the shared worker and the leader worker: types, names, limits.
+ *
+ *     session ──SessionToLeader──► leader        a port of its own for each session
+ *     session ◄──LeaderToSession── leader
+ *     tab     ──TabToBroker──►     broker        the shared worker
+ *     tab     ◄──BrokerToTab──     broker
+ *     broker  ──BrokerToLeader──►  leader worker
+ *     tab     ──TabToWorker──►     its own leader worker
+ *     tab     ◄──WorkerToTab──     its own leader worker
+ *
+ * All are plain data for structured clone; buffers and ports in them are transferred, and their
+ * sender never touches them again. Errors travel as code and message. What arrives on one port is in
+ * the order it was sent, and on a leader's port that order is the total order of events.
+ *
+ * Types and constants only. Shapes are checked at the edge by validate.ts.
+ */
+
+/**
+ * Both ends must say the same number.
+ *
+ * 1: the first.
+ */
+export const protocolVersion = 1
+
+/** A position in the eventlog. */
+export interface SeqNumData {
+  readonly global: number
+  readonly client: number
+  readonly generation: number
+}
+
+export type StorageMode = 'persisted' | 'in-memory'
+
+/** How far the boot of a store is. `done` comes last; a `warning` may come at any time before. */
+export type BootStatus =
+  | { readonly stage: 'loading' }
+  | {
+      readonly stage: 'migrating' | 'rehydrating' | 'syncing'
+      readonly progress: { readonly done: number; readonly total: number }
+    }
+  | {
+      readonly stage: 'warning'
+      readonly reason: 'private-browsing' | 'storage-unavailable' | 'state-rebuilt'
+      readonly message: string
+    }
+  | { readonly stage: 'done' }
+
+// --- session and leader -------------------------------------------------------------------------
+
+/** Opens the conversation, and opens it anew when the session lost track of the leader's log. */
+export interface HelloMessage {
+  readonly type: 'hello'
+  readonly protocol: number
+  readonly sessionId: string
+  readonly clientId: string
+  readonly schemaHash: string
+  /** The last event the session has from upstream. Without it the session wants the image. */
+  readonly cursor?: SeqNumData
+}
+
+/** Pending events of the session. One push is unanswered at any time, never two. */
+export interface PushMessage {
+  readonly type: 'push'
+  readonly id: number
+  readonly events: ArrayBuffer
+}
+
+/** The session could not follow by changesets: it needs the whole state. */
+export interface ImageRequestMessage {
+  readonly type: 'image'
+}
+
+/** The session ends. Pushes already sent are still taken in. */
+export interface ByeMessage {
+  readonly type: 'bye'
+}
+
+export type SessionToLeader = HelloMessage | PushMessage | ImageRequestMessage | ByeMessage
+
+export interface BootStatusMessage {
+  readonly type: 'boot-status'
+  readonly status: BootStatus
+}
+
+/** Answers `hello`: the image if no cursor was given or the log does not hold it, else what follows it. */
+export interface WelcomeMessage {
+  readonly type: 'welcome'
+  readonly image?: ArrayBuffer
+  readonly events?: ArrayBuffer
+  readonly storageMode: StorageMode
+}
+
+export interface ImageMessage {
+  readonly type: 'image'
+  readonly image: ArrayBuffer
+}
+
+/**
+ * Answers `push`. `rejected`: the session is behind, and what it lacks was sent before this.
+ * `failed`: the event at `failedIndex` cannot be materialized; those before it were accepted.
+ */
+export type PushResultMessage =
+  | { readonly type: 'push-result'; readonly id: number; readonly outcome: 'accepted' | 'rejected' }
+  | {
+      readonly type: 'push-result'
+      readonly id: number
+      readonly outcome: 'failed'
+      readonly failedIndex: number
+      readonly code: string
+      readonly message: string
+    }
+
+/** Events of other sessions, continuing what was sent before. Own accepted events are not echoed. */
+export interface AdvanceMessage {
+  readonly type: 'advance'
+  readonly events: ArrayBuffer
+}
+
+/**
+ * Something failed in the leader. With `retrying` the leader keeps every push and goes on trying, and
+ * their answers will still come; without it this port is of no more use.
+ */
+export interface ErrorMessage {
+  readonly type: 'error'
+  readonly code: string
+  readonly message: string
+  readonly retrying?: boolean
+}
+
+export type LeaderToSession =
+  | BootStatusMessage
+  | WelcomeMessage
+  | ImageMessage
+  | PushResultMessage
+  | AdvanceMessage
+  | ErrorMessage
+
+// --- tab and shared worker ----------------------------------------------------------------------
+
+/**
+ * `join`: pair this session with every leader from now on, until `leave`. `lead`: this tab's worker
+ * is the leader; `port` leads to it. The locks are held for as long as session and leader live.
+ */
+export type TabToBroker<Port> =
+  | {
+      readonly type: 'join'
+      readonly protocol: number
+      readonly storeId: string
+      readonly sessionId: string
+      readonly lockName: string
+    }
+  | { readonly type: 'leave' }
+  | {
+      readonly type: 'lead'
+      readonly protocol: number
+      readonly storeId: string
+      readonly lockName: string
+      readonly port: Port
+    }
+
+export type BrokerToTab<Port> =
+  /** The way to a leader. Every earlier `leader-port` is dead. */
+  { readonly type: 'leader-port'; readonly port: Port } | ErrorMessage
+
+/** `session` is the name of the session's lock: it tells apart tabs that share a session id. */
+export type BrokerToLeader<Port> =
+  | { readonly type: 'session-port'; readonly session: string; readonly port: Port }
+  | { readonly type: 'session-gone'; readonly session: string }
+
+// --- tab and its own leader worker --------------------------------------------------------------
+
+/** Sent at once, so that storage opens while the page still compiles the engine. */
+export interface InitMessage<Port> {
+  readonly type: 'init'
+  readonly protocol: number
+  readonly storeId: string
+  readonly directory: string
+  /** Remove what is stored before opening it. */
+  readonly resetPersistence: boolean
+  readonly sessionPort: Port
+  readonly brokerPort: Port
+}
+
+export type TabToWorker<Port> =
+  | InitMessage<Port>
+  | { readonly type: 'engine'; readonly wasmModule: WebAssembly.Module }
+  | { readonly type: 'shutdown' }
+
+export type WorkerToTab =
+  /** The leader lock is held: from here on its release means that the worker is gone. */
+  | { readonly type: 'leading' }
+  /** The boot failed; trying again in this tab would fail in the same way. */
+  | { readonly type: 'error'; readonly code: string; readonly message: string }
+  /** The engine broke while serving. Storage is released; a new worker can boot from it. */
+  | { readonly type: 'crashed'; readonly message: string }
+  | { readonly type: 'shutdown-done' }
+
+// --- names --------------------------------------------------------------------------------------
+
+/** The election: the tab that holds it starts the leader worker; the next in the queue follows. */
+export const tabLockName = (storeId: string): string => `livestore-wasm-tab-${storeId}`
+
+/** Held by the leader worker for as long as it may write. */
+export const leaderLockName = (storeId: string): string => `livestore-wasm-leader-${storeId}`
+
+/** Held by a tab while its session lives. The nonce tells apart tabs that share a session id. */
+export const sessionLockName = (storeId: string, sessionId: string, nonce: string): string =>
+  `livestore-wasm-session-${storeId}-${sessionId}-${nonce}`
+
+export const sharedWorkerName = (storeId: string): string => `livestore-wasm-${storeId}`
+
+export const leaderWorkerName = (storeId: string, sessionId: string): string =>
+  `livestore-wasm-leader-${storeId}-${sessionId}`
+
+/** The number is that of the layout of the directory; a new layout gets a new one. */
+export const directoryName = (storeId: string, directory?: string): string =>
+  `${directory ?? `livestore-wasm-${storeId}`}@1`
+
+export const clientIdKey = (storeId: string): string => `livestore:clientId:${storeId}`
+export const sessionIdKey = (storeId: string): string => `livestore:sessionId:${storeId}`

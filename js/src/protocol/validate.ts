@@ -1,0 +1,173 @@
+/**
+ * Checks of messages that come from another context, which may run another build of this package.
+ *
+ * Cheap: the kind of each field, no more. The bytes inside buffers are the engine's to check. Each
+ * check returns the message, typed, or a text that says what is wrong with it; it never throws.
+ */
+
+import type {
+  BrokerToLeader,
+  BrokerToTab,
+  LeaderToSession,
+  SessionToLeader,
+  TabToBroker,
+  TabToWorker,
+  WorkerToTab,
+} from './messages.js'
+
+/** The message, or what is wrong with it. */
+export type Checked<T> =
+  | { readonly ok: true; readonly message: T }
+  | { readonly ok: false; readonly problem: string }
+
+type FieldCheck = (value: unknown) => boolean
+type Shape = Readonly<Record<string, FieldCheck>>
+
+/** Ids, names and messages. Longer text in a message is a mistake of its sender. */
+const textLengthMax = 100_000
+
+const text: FieldCheck = (value) => typeof value === 'string' && value.length <= textLengthMax
+const count: FieldCheck = (value) => Number.isSafeInteger(value) && (value as number) >= 0
+/** The total of a progress is -1 while it is unknown. */
+const total: FieldCheck = (value) => Number.isSafeInteger(value) && (value as number) >= -1
+const flag: FieldCheck = (value) => typeof value === 'boolean'
+const bytes: FieldCheck = (value) => value instanceof ArrayBuffer
+const port: FieldCheck = (value) => isRecord(value) && typeof value.postMessage === 'function'
+const module: FieldCheck = (value) => value instanceof WebAssembly.Module
+const optional =
+  (check: FieldCheck): FieldCheck =>
+  (value) =>
+    value === undefined || check(value)
+const oneOf =
+  (...allowed: readonly unknown[]): FieldCheck =>
+  (value) =>
+    allowed.includes(value)
+const record =
+  (shape: Shape): FieldCheck =>
+  (value) =>
+    isRecord(value) && firstWrong(value, shape) === undefined
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
+
+const firstWrong = (value: Record<string, unknown>, shape: Shape): string | undefined =>
+  Object.keys(shape).find((field) => shape[field]?.(value[field]) !== true)
+
+const statusShapes: Readonly<Record<string, Shape>> = {
+  loading: {},
+  migrating: { progress: record({ done: count, total }) },
+  rehydrating: { progress: record({ done: count, total }) },
+  syncing: { progress: record({ done: count, total }) },
+  warning: {
+    reason: oneOf('private-browsing', 'storage-unavailable', 'state-rebuilt'),
+    message: text,
+  },
+  done: {},
+}
+
+const bootStatus: FieldCheck = (value) => {
+  if (!isRecord(value) || typeof value.stage !== 'string') return false
+  const shape = Object.hasOwn(statusShapes, value.stage) ? statusShapes[value.stage] : undefined
+  return shape !== undefined && firstWrong(value, shape) === undefined
+}
+
+const error: Shape = { code: text, message: text, retrying: optional(flag) }
+
+/** By message type: what its fields must be. */
+type Shapes = Readonly<Record<string, (message: Record<string, unknown>) => Shape>>
+
+const check = <T>(data: unknown, shapes: Shapes): Checked<T> => {
+  if (!isRecord(data) || typeof data.type !== 'string') {
+    return { ok: false, problem: 'a message without a type' }
+  }
+  const shape = Object.hasOwn(shapes, data.type) ? shapes[data.type] : undefined
+  if (shape === undefined) {
+    return { ok: false, problem: `a message of unknown type ${JSON.stringify(data.type)}` }
+  }
+  const wrong = firstWrong(data, shape(data))
+  return wrong === undefined
+    ? { ok: true, message: data as T }
+    : { ok: false, problem: `a ${data.type} message with a wrong ${wrong}` }
+}
+
+const sessionToLeader: Shapes = {
+  hello: () => ({
+    protocol: count,
+    sessionId: text,
+    clientId: text,
+    schemaHash: text,
+    cursor: optional(record({ global: count, client: count, generation: count })),
+  }),
+  push: () => ({ id: count, events: bytes }),
+  image: () => ({}),
+  bye: () => ({}),
+}
+
+export const checkSessionToLeader = (data: unknown): Checked<SessionToLeader> =>
+  check(data, sessionToLeader)
+
+const leaderToSession: Shapes = {
+  'boot-status': () => ({ status: bootStatus }),
+  welcome: () => ({
+    image: optional(bytes),
+    events: optional(bytes),
+    storageMode: oneOf('persisted', 'in-memory'),
+  }),
+  image: () => ({ image: bytes }),
+  'push-result': (message) =>
+    message.outcome === 'failed'
+      ? { id: count, failedIndex: count, code: text, message: text }
+      : { id: count, outcome: oneOf('accepted', 'rejected') },
+  advance: () => ({ events: bytes }),
+  error: () => error,
+}
+
+export const checkLeaderToSession = (data: unknown): Checked<LeaderToSession> =>
+  check(data, leaderToSession)
+
+const tabToBroker: Shapes = {
+  join: () => ({ protocol: count, storeId: text, sessionId: text, lockName: text }),
+  leave: () => ({}),
+  lead: () => ({ protocol: count, storeId: text, lockName: text, port }),
+}
+
+export const checkTabToBroker = <Port>(data: unknown): Checked<TabToBroker<Port>> =>
+  check(data, tabToBroker)
+
+const brokerToTab: Shapes = { 'leader-port': () => ({ port }), error: () => error }
+
+export const checkBrokerToTab = <Port>(data: unknown): Checked<BrokerToTab<Port>> =>
+  check(data, brokerToTab)
+
+const brokerToLeader: Shapes = {
+  'session-port': () => ({ session: text, port }),
+  'session-gone': () => ({ session: text }),
+}
+
+export const checkBrokerToLeader = <Port>(data: unknown): Checked<BrokerToLeader<Port>> =>
+  check(data, brokerToLeader)
+
+const tabToWorker: Shapes = {
+  init: () => ({
+    protocol: count,
+    storeId: text,
+    directory: text,
+    resetPersistence: flag,
+    sessionPort: port,
+    brokerPort: port,
+  }),
+  engine: () => ({ wasmModule: module }),
+  shutdown: () => ({}),
+}
+
+export const checkTabToWorker = <Port>(data: unknown): Checked<TabToWorker<Port>> =>
+  check(data, tabToWorker)
+
+const workerToTab: Shapes = {
+  leading: () => ({}),
+  error: () => error,
+  crashed: () => ({ message: text }),
+  'shutdown-done': () => ({}),
+}
+
+export const checkWorkerToTab = (data: unknown): Checked<WorkerToTab> => check(data, workerToTab)

@@ -1,0 +1,451 @@
+/**
+ * The browser in memory, for tests: locks, channels, workers, storage and a clock by hand.
+ *
+ * Locks grant in order as the Web Locks specification says. Ports deliver asynchronously and in
+ * order, clone what is posted and detach what is transferred; a killed context neither sends nor
+ * receives, and its locks are released. Nothing here waits on real time.
+ */
+
+import type {
+  ChannelLike,
+  Clock,
+  DirectoryLike,
+  FileHandle,
+  LocksLike,
+  PortLike,
+  SharedWorkerLike,
+  WorkerLike,
+} from '../src/env.js'
+
+// --- clock --------------------------------------------------------------------------------------
+
+/** Time that passes when the test says so. Turns run by themselves, after pending messages. */
+export class TestClock implements Clock {
+  #now = 0
+  #timers: { at: number; task: () => void }[] = []
+
+  now(): number {
+    return this.#now
+  }
+
+  after(delayMs: number, task: () => void): () => void {
+    const timer = { at: this.#now + delayMs, task }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+    }
+  }
+
+  nextTurn(task: () => void): void {
+    setImmediate(task)
+  }
+
+  /** Lets `ms` pass, running every timer at its time, and what each sets in motion. */
+  async advance(ms: number): Promise<void> {
+    const until = this.#now + ms
+    await settle()
+    for (;;) {
+      const next = this.#timers
+        .filter((timer) => timer.at <= until)
+        .sort((a, b) => a.at - b.at)
+        .at(0)
+      if (next === undefined) break
+      this.#timers = this.#timers.filter((other) => other !== next)
+      this.#now = next.at
+      next.task()
+      await settle()
+    }
+    this.#now = until
+  }
+}
+
+/** Resolves when messages, turns and promises in flight have come to rest. */
+export const settle = async (): Promise<void> => {
+  for (let i = 0; i < 30; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+// --- contexts -----------------------------------------------------------------------------------
+
+/** A tab or worker that can die. What belongs to it dies with it, in the way a browser does it. */
+export class TestContext {
+  #alive = true
+  readonly #onDeath: (() => void)[] = []
+
+  get alive(): boolean {
+    return this.#alive
+  }
+
+  onDeath(task: () => void): void {
+    if (this.#alive) this.#onDeath.push(task)
+    else task()
+  }
+
+  /** As closing a tab or terminating a worker: at once, with no chance to say a word. */
+  kill(): void {
+    if (!this.#alive) return
+    this.#alive = false
+    for (const task of this.#onDeath.splice(0)) task()
+  }
+}
+
+// --- locks --------------------------------------------------------------------------------------
+
+interface LockRequest {
+  readonly name: string
+  readonly mode: 'exclusive' | 'shared'
+  readonly context: TestContext
+  grant(): void
+}
+
+/** The lock manager of one origin. Each context gets its own view of it by `for`. */
+export class TestLocks {
+  readonly #queues = new Map<string, LockRequest[]>()
+  readonly #held = new Map<string, LockRequest[]>()
+
+  heldNames(): string[] {
+    return [...this.#held].filter(([, holders]) => holders.length > 0).map(([name]) => name)
+  }
+
+  queueLength(name: string): number {
+    return this.#queues.get(name)?.length ?? 0
+  }
+
+  for(context: TestContext): LocksLike {
+    return {
+      request: (name, options, callback) => this.#request(context, name, options, callback),
+      query: async () => ({ held: this.heldNames().map((name) => ({ name })) }),
+    }
+  }
+
+  #request<T>(
+    context: TestContext,
+    name: string,
+    options: { mode?: 'exclusive' | 'shared'; ifAvailable?: boolean; signal?: AbortSignal },
+    callback: (lock: { readonly name: string } | null) => Promise<T> | T,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const run = async (lock: { name: string } | null): Promise<void> => {
+        try {
+          const value = await callback(lock)
+          if (context.alive) resolve(value)
+        } catch (thrown) {
+          if (context.alive) reject(thrown)
+        }
+      }
+      const request: LockRequest = {
+        name,
+        mode: options.mode ?? 'exclusive',
+        context,
+        grant: () => {
+          let held = true
+          const release = (): void => {
+            if (!held) return
+            held = false
+            this.#held.set(name, without(this.#held.get(name), request))
+            this.#grantNext(name)
+          }
+          context.onDeath(release)
+          queueMicrotask(() => {
+            if (context.alive) void run({ name }).then(release)
+          })
+        },
+      }
+      if (options.signal?.aborted === true) return reject(options.signal.reason)
+      // Requests reach the manager later, in order, as they cross a process in a browser.
+      setImmediate(() => {
+        if (!context.alive) return
+        if (options.ifAvailable === true && !this.#grantable(request)) {
+          void run(null)
+          return
+        }
+        const queue = this.#queues.get(name) ?? []
+        this.#queues.set(name, queue)
+        if (options.signal?.aborted === true) return reject(options.signal.reason)
+        queue.push(request)
+        options.signal?.addEventListener('abort', () => {
+          const waiting = this.#queues.get(name) ?? []
+          if (!waiting.includes(request)) return
+          this.#queues.set(name, without(waiting, request))
+          reject(options.signal?.reason)
+          this.#grantNext(name)
+        })
+        context.onDeath(() => {
+          this.#queues.set(name, without(this.#queues.get(name), request))
+          this.#grantNext(name)
+        })
+        this.#grantNext(name)
+      })
+    })
+  }
+
+  #grantable(request: LockRequest): boolean {
+    const queue = this.#queues.get(request.name) ?? []
+    if (queue.length > 0 && queue[0] !== request) return false
+    const held = this.#held.get(request.name) ?? []
+    return (
+      held.length === 0 ||
+      (request.mode === 'shared' && held.every((holder) => holder.mode === 'shared'))
+    )
+  }
+
+  #grantNext(name: string): void {
+    for (;;) {
+      const queue = this.#queues.get(name) ?? []
+      const first = queue[0]
+      if (first === undefined || !this.#grantable(first)) return
+      queue.shift()
+      this.#held.set(name, [...(this.#held.get(name) ?? []), first])
+      first.grant()
+    }
+  }
+}
+
+const without = <T>(list: readonly T[] | undefined, item: T): T[] =>
+  (list ?? []).filter((other) => other !== item)
+
+// --- ports --------------------------------------------------------------------------------------
+
+type Listener = (event: { readonly data?: unknown; readonly message?: string }) => void
+
+/**
+ * One end of a channel. Unlike a real port it needs not be transferred to change its context: what
+ * is posted with it in `transfer` passes it on as it is.
+ */
+export class TestPort implements PortLike {
+  #peer: TestPort | undefined
+  #inbox: unknown[] = []
+  #started = false
+  #closed = false
+  #flushing = false
+  readonly #listeners = new Map<string, Listener[]>()
+  readonly #autoStart: boolean
+  /** Everything this end was asked to send, for tests that look at the conversation. */
+  readonly sent: unknown[] = []
+
+  constructor(options: { autoStart?: boolean } = {}) {
+    this.#autoStart = options.autoStart ?? false
+  }
+
+  static channel(options: { autoStart?: boolean } = {}): { port1: TestPort; port2: TestPort } {
+    const port1 = new TestPort(options)
+    const port2 = new TestPort(options)
+    port1.#peer = port2
+    port2.#peer = port1
+    return { port1, port2 }
+  }
+
+  postMessage(message: unknown, transfer: Transferable[] = []): void {
+    const copy = cloneWithPorts(message, transfer)
+    this.sent.push(copy)
+    const peer = this.#peer
+    if (this.#closed || peer === undefined || peer.#closed) return
+    peer.#inbox.push(copy)
+    peer.#flush()
+  }
+
+  addEventListener(type: string, listener: Listener): void {
+    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener])
+    if (type === 'message' && this.#autoStart) this.start()
+  }
+
+  start(): void {
+    this.#started = true
+    this.#flush()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#inbox = []
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  dispatch(type: string, event: { data?: unknown; message?: string }): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener(event)
+  }
+
+  /** One task per message, so that what is sent together arrives before a turn asked for meanwhile. */
+  #flush(): void {
+    if (!this.#started || this.#flushing || this.#inbox.length === 0) return
+    this.#flushing = true
+    setImmediate(() => {
+      this.#flushing = false
+      if (this.#closed) return
+      const data = this.#inbox.shift()
+      this.dispatch('message', { data })
+      this.#flush()
+    })
+  }
+}
+
+/** `structuredClone`, but for our ports, which pass through if they are transferred. */
+const cloneWithPorts = (message: unknown, transfer: readonly Transferable[]): unknown => {
+  const ports = transfer.filter((item) => (item as unknown) instanceof TestPort)
+  const others = transfer.filter((item) => !((item as unknown) instanceof TestPort))
+  if (typeof message !== 'object' || message === null) return structuredClone(message)
+  const fields = Object.entries(message)
+  const plain = fields.filter(([, value]) => !(value instanceof TestPort))
+  for (const [name, value] of fields) {
+    if (value instanceof TestPort && !ports.includes(value as never)) {
+      throw new DOMException(`the port in ${name} was not transferred`, 'DataCloneError')
+    }
+  }
+  const modules = plain.filter(([, value]) => value instanceof WebAssembly.Module)
+  const cloneable = plain.filter(([, value]) => !(value instanceof WebAssembly.Module))
+  const copy = structuredClone(Object.fromEntries(cloneable), { transfer: others as never[] })
+  return {
+    ...copy,
+    ...Object.fromEntries(modules),
+    ...Object.fromEntries(fields.filter(([, value]) => value instanceof TestPort)),
+  }
+}
+
+// --- workers ------------------------------------------------------------------------------------
+
+/** A dedicated worker whose script is the function given; it runs in a later task, as a real one. */
+export class TestWorker implements WorkerLike {
+  readonly context = new TestContext()
+  readonly #outside: TestPort
+  readonly scope: TestPort
+
+  constructor(tab: TestContext, script: (worker: TestWorker) => void) {
+    const { port1, port2 } = TestPort.channel({ autoStart: true })
+    this.#outside = port1
+    this.scope = port2
+    tab.onDeath(() => this.terminate())
+    this.context.onDeath(() => this.scope.close())
+    setImmediate(() => {
+      if (!this.context.alive) return
+      try {
+        script(this)
+      } catch (thrown) {
+        this.fail(String(thrown))
+      }
+    })
+  }
+
+  postMessage(message: unknown, transfer: Transferable[] = []): void {
+    this.#outside.postMessage(message, transfer)
+  }
+
+  addEventListener(type: 'message' | 'messageerror' | 'error', listener: Listener): void {
+    this.#outside.addEventListener(type, listener)
+  }
+
+  terminate(): void {
+    this.#outside.close()
+    this.context.kill()
+  }
+
+  /** As an uncaught error in the script. */
+  fail(message: string): void {
+    this.#outside.dispatch('error', { message })
+  }
+}
+
+/** One shared worker for a name, as a browser keeps it; `script` gets a port for each connection. */
+export class TestSharedWorkers {
+  readonly #scripts = new Map<string, (port: TestPort) => void>()
+  readonly #start: (name: string) => (port: TestPort) => void
+
+  constructor(start: (name: string) => (port: TestPort) => void) {
+    this.#start = start
+  }
+
+  connect(name: string): SharedWorkerLike {
+    const script = this.#scripts.get(name) ?? this.#start(name)
+    this.#scripts.set(name, script)
+    const { port1, port2 } = TestPort.channel()
+    setImmediate(() => script(port2))
+    return { port: port1, addEventListener: () => undefined }
+  }
+}
+
+export const testChannel = (): ChannelLike => TestPort.channel()
+
+// --- storage ------------------------------------------------------------------------------------
+
+/** A `Storage` as far as ids need it. */
+export class TestStorage {
+  readonly #items = new Map<string, string>()
+
+  getItem(key: string): string | null {
+    return this.#items.get(key) ?? null
+  }
+
+  setItem(key: string, value: string): void {
+    this.#items.set(key, value)
+  }
+}
+
+/** The origin private file system: one sync handle per file, which dies with its context. */
+export class TestOpfs {
+  readonly files = new Map<string, { bytes: Uint8Array<ArrayBuffer>; open: boolean }>()
+  /** Thrown by `getDirectory`, as a browser in private mode does. */
+  refusal: DOMException | undefined
+  /** Thrown when a handle is asked for. */
+  handleRefusal: DOMException | undefined
+  syncAccess = true
+
+  async getDirectory(context: TestContext): Promise<DirectoryLike> {
+    if (this.refusal !== undefined) throw this.refusal
+    return this.#directory('', context)
+  }
+
+  #directory(path: string, context: TestContext): DirectoryLike {
+    return {
+      getDirectoryHandle: async (name) => this.#directory(`${path}${name}/`, context),
+      getFileHandle: async (name) => {
+        if (!this.syncAccess) return {}
+        return { createSyncAccessHandle: async () => this.#open(`${path}${name}`, context) }
+      },
+      removeEntry: async (name) => {
+        const inside = [...this.files].filter(([file]) => file.startsWith(`${path}${name}/`))
+        if (inside.length === 0) throw new DOMException('nothing there', 'NotFoundError')
+        if (inside.some(([, file]) => file.open)) throw noModification()
+        for (const [file] of inside) this.files.delete(file)
+      },
+    }
+  }
+
+  #open(path: string, context: TestContext): FileHandle {
+    if (this.handleRefusal !== undefined) throw this.handleRefusal
+    const file = this.files.get(path) ?? { bytes: new Uint8Array(0), open: false }
+    if (file.open) throw noModification()
+    this.files.set(path, file)
+    file.open = true
+    const close = (): void => {
+      file.open = false
+    }
+    context.onDeath(close)
+    return {
+      read: (buffer, { at }) => {
+        const part = file.bytes.subarray(at, at + buffer.length)
+        buffer.set(part)
+        return part.length
+      },
+      write: (buffer, { at }) => {
+        if (at + buffer.length > file.bytes.length) {
+          const grown = new Uint8Array(at + buffer.length)
+          grown.set(file.bytes)
+          file.bytes = grown
+        }
+        file.bytes.set(buffer, at)
+        return buffer.length
+      },
+      truncate: (size) => {
+        const next = new Uint8Array(size)
+        next.set(file.bytes.subarray(0, size))
+        file.bytes = next
+      },
+      flush: () => undefined,
+      getSize: () => file.bytes.length,
+      close,
+    }
+  }
+}
+
+const noModification = (): DOMException =>
+  new DOMException('another handle is open', 'NoModificationAllowedError')

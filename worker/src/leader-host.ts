@@ -1,0 +1,249 @@
+/**
+ * One life of a leader worker, from `init` to its end:
+ *
+ *     init ─► leader lock ─► files ─► engine ─► boot steps ─► serve ─► shutdown │ crash
+ *
+ * Takes the lock before it touches a file, and lets go of it after the last file is closed, so that
+ * no two leaders of a store ever have files open at once. The files are opened while the page still
+ * compiles the engine. Between boot steps it yields: a long replay does not make the worker deaf.
+ *
+ * Knows what an engine's leader does, not which: `openLeader` is passed in.
+ */
+
+import { type Clock, type LocksLike, nextTurn, type PortLike } from '../../js/src/env.js'
+import { isLiveStoreError, LiveStoreError, messageOf } from '../../js/src/errors.js'
+import {
+  LeaderServer,
+  type ServedLeader,
+  type ServedSession,
+} from '../../js/src/leader/leader-server.js'
+import {
+  type BrokerToLeader,
+  type InitMessage,
+  leaderLockName,
+  protocolVersion,
+  type TabToWorker,
+  type WorkerToTab,
+} from '../../js/src/protocol/messages.js'
+import { TypedPort } from '../../js/src/protocol/port.js'
+import { checkBrokerToLeader, checkTabToWorker } from '../../js/src/protocol/validate.js'
+import { type OpfsPool, openOpfsPool, type PoolEnv, type PoolFile } from './opfs-pool.js'
+
+/** How long the leader before may take to end. A tab that closes gives its worker much less. */
+export const leaderLockWaitMsMax = 30_000
+
+export interface LeaderHostEnv extends PoolEnv {
+  readonly clock: Clock
+  readonly locks: LocksLike
+}
+
+/** The engine's `Leader` while it boots and after. */
+export interface BootableLeader extends ServedLeader {
+  bootStep(): {
+    readonly stage: 'migrating' | 'rehydrating' | 'done'
+    readonly done: number
+    readonly total: number
+  }
+  close(): void
+}
+
+/** What the leader needs to know of the app and the engine. */
+export interface LeaderFactory {
+  /** The files that hold a store. */
+  readonly fileNames: readonly string[]
+  /** @throws LiveStoreError when the files cannot be used. */
+  open(
+    wasmModule: WebAssembly.Module,
+    storage: readonly PoolFile[] | 'in-memory',
+  ): Promise<BootableLeader>
+}
+
+/** What the boot ends with when a shutdown comes in between. */
+class Stopped extends Error {}
+
+export class LeaderHost {
+  readonly #env: LeaderHostEnv
+  readonly #factory: LeaderFactory
+  readonly #tab: TypedPort<WorkerToTab, TabToWorker<PortLike>>
+  readonly #server: LeaderServer
+
+  #state: 'idle' | 'booting' | 'serving' | 'ended' = 'idle'
+  /** Resolves when the boot has come to its end, one way or the other. */
+  #boot: Promise<void> = Promise.resolve()
+  /** Ends whatever the boot waits for; what it is aborted with is what the boot fails with. */
+  readonly #stop = new AbortController()
+  #leader: BootableLeader | undefined
+  #pool: OpfsPool | undefined
+  #releaseLock: () => void = () => undefined
+
+  readonly #engine: Promise<WebAssembly.Module>
+  #engineArrived: (module: WebAssembly.Module) => void = () => undefined
+
+  /** `scope` is the other end of the worker that the tab holds. */
+  constructor(scope: PortLike, env: LeaderHostEnv, factory: LeaderFactory) {
+    this.#env = env
+    this.#factory = factory
+    this.#engine = new Promise((resolve, reject) => {
+      this.#engineArrived = resolve
+      this.#stop.signal.addEventListener('abort', () => reject(this.#stop.signal.reason))
+    })
+    // Whoever awaits it gets the reason; if nobody does yet, that is no error.
+    this.#engine.catch(() => undefined)
+    this.#server = new LeaderServer({
+      clock: env.clock,
+      onCrash: (error) => this.#crash(error),
+    })
+    this.#tab = new TypedPort(scope, checkTabToWorker<PortLike>)
+    this.#tab.listen({
+      onMessage: (message) => this.#receive(message),
+      onMalformed: (problem) =>
+        this.#report('ProtocolMismatch', `the leader worker received ${problem}`),
+    })
+  }
+
+  #receive(message: TabToWorker<PortLike>): void {
+    if (message.type === 'init') this.#init(message)
+    else if (message.type === 'engine') this.#engineArrived(message.wasmModule)
+    else void this.#shutdown()
+  }
+
+  #init(init: InitMessage<PortLike>): void {
+    if (this.#state !== 'idle') return
+    if (init.protocol !== protocolVersion) {
+      this.#report(
+        'ProtocolMismatch',
+        `the page speaks protocol ${init.protocol}, its worker ${protocolVersion}: ` +
+          'they come from different builds. Reload the page.',
+      )
+      return
+    }
+    this.#state = 'booting'
+    this.#server.connect(init.sessionPort)
+    this.#acceptFrom(init.brokerPort)
+    this.#boot = this.#runBoot(init)
+  }
+
+  /** Sessions of other tabs come and go through the broker's port. */
+  #acceptFrom(brokerPort: PortLike): void {
+    const sessions = new Map<string, ServedSession>()
+    const broker = new TypedPort<never, BrokerToLeader<PortLike>>(
+      brokerPort,
+      checkBrokerToLeader<PortLike>,
+    )
+    broker.listen({
+      onMessage: (message) => {
+        sessions.get(message.session)?.drop()
+        sessions.delete(message.session)
+        if (message.type === 'session-port') {
+          sessions.set(message.session, this.#server.connect(message.port))
+        }
+      },
+      // The shared worker is of another build: its tabs are told so by the broker itself.
+      onMalformed: () => undefined,
+    })
+  }
+
+  async #runBoot(init: InitMessage<PortLike>): Promise<void> {
+    try {
+      await this.#takeLeaderLock(init.storeId)
+      this.#tab.post({ type: 'leading' })
+      const pool = await openOpfsPool(this.#env, {
+        directory: init.directory,
+        fileNames: this.#factory.fileNames,
+        reset: init.resetPersistence,
+      })
+      this.#pool = pool
+      if (pool.mode === 'in-memory') {
+        const { reason, message } = pool
+        this.#server.reportStatus({ stage: 'warning', reason, message })
+      }
+      const wasmModule = await this.#engine
+      const storage = pool.mode === 'persisted' ? pool.files : 'in-memory'
+      const leader = await this.#factory.open(wasmModule, storage)
+      this.#leader = leader
+      await this.#runBootSteps(leader)
+      this.#state = 'serving'
+      this.#server.serve(leader, pool.mode)
+    } catch (thrown) {
+      if (thrown instanceof Stopped) return
+      const error = bootError(thrown)
+      this.#server.fail(error.code, error.message)
+      this.#end()
+      this.#report(error.code, error.message)
+    }
+  }
+
+  async #runBootSteps(leader: BootableLeader): Promise<void> {
+    for (;;) {
+      this.#stop.signal.throwIfAborted()
+      const { stage, done, total } = leader.bootStep()
+      if (stage === 'done') return
+      this.#server.reportStatus({ stage, progress: { done, total } })
+      await nextTurn(this.#env.clock)
+    }
+  }
+
+  /** Waits for the leader before to end, and then holds the lock until `#end`. */
+  async #takeLeaderLock(storeId: string): Promise<void> {
+    const { clock, locks } = this.#env
+    const busy = new LiveStoreError(
+      'StorageBusy',
+      `another leader of store ${storeId} did not end within ${leaderLockWaitMsMax} ms`,
+    )
+    const cancelTimeout = clock.after(leaderLockWaitMsMax, () => this.#stop.abort(busy))
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const hold = (): Promise<void> => {
+          resolve()
+          return new Promise((release) => {
+            this.#releaseLock = release
+          })
+        }
+        locks.request(leaderLockName(storeId), { signal: this.#stop.signal }, hold).catch(reject)
+      })
+    } finally {
+      cancelTimeout()
+    }
+  }
+
+  /** Takes in what was pushed, lets go of everything, and says so. */
+  async #shutdown(): Promise<void> {
+    this.#stop.abort(new Stopped('the leader worker was asked to shut down'))
+    await this.#boot
+    // What was posted before the shutdown, on other ports, arrives first.
+    await nextTurn(this.#env.clock)
+    this.#server.shutdown()
+    this.#end()
+    this.#tab.post({ type: 'shutdown-done' })
+  }
+
+  /** The engine broke in the middle of a call: what is in the files is all that counts now. */
+  #crash(error: unknown): void {
+    this.#leader = undefined
+    this.#end()
+    this.#tab.post({ type: 'crashed', message: messageOf(error) })
+  }
+
+  /** In this order: no one else opens the files before the lock is free. Idempotent. */
+  #end(): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    try {
+      this.#leader?.close()
+    } finally {
+      if (this.#pool?.mode === 'persisted') this.#pool.close()
+      this.#releaseLock()
+    }
+  }
+
+  #report(code: string, message: string): void {
+    this.#tab.post({ type: 'error', code, message })
+  }
+}
+
+const bootError = (thrown: unknown): LiveStoreError =>
+  isLiveStoreError(thrown)
+    ? thrown
+    : new LiveStoreError('Internal', `the leader could not boot: ${messageOf(thrown)}`, {
+        cause: thrown,
+      })

@@ -1,0 +1,113 @@
+/**
+ * The leader worker's entry: an app's worker file calls `makeWorker` with its schema, and that is all.
+ *
+ * Puts together the parts: the host (locks, files, serving) and the engine's leader over the app's
+ * schema. The engine arrives compiled from the page, so this bundle fetches nothing.
+ */
+
+import { type DirectoryLike, type LocksLike, type PortLike, systemClock } from '../../js/src/env.js'
+import { LiveStoreError, messageOf } from '../../js/src/errors.js'
+import {
+  isLiveStoreSchema,
+  type LiveStoreSchema,
+  materializeWith,
+  schemaDescriptor,
+} from '../../js/src/schema/index.js'
+import { Leader, leaderFileNames } from '../../js/src/wasm/leader.js'
+import { loadEngine } from '../../js/src/wasm/module.js'
+import { type LeaderFactory, LeaderHost } from './leader-host.js'
+
+export interface WorkerOptions {
+  /** The same schema as on the page. */
+  readonly schema: LiveStoreSchema
+}
+
+/**
+ * The files of a store. Known before the engine is, so that they are opened while it compiles.
+ */
+export const storeFileNames = [
+  'eventlog.db',
+  'eventlog.db-wal',
+  'eventlog.db-journal',
+  'state.db',
+  'state.db-wal',
+  'state.db-journal',
+] as const
+
+interface WorkerScope extends PortLike {
+  readonly navigator: {
+    readonly locks: LocksLike
+    readonly storage?: { getDirectory?(): Promise<DirectoryLike> }
+  }
+}
+
+/**
+ * Makes this worker the leader of a store when its page is elected. Called once, while the script of
+ * a dedicated worker is first run.
+ *
+ * @throws LiveStoreError `InvalidArgument` naming the option. The page is told too.
+ */
+export const makeWorker = (options: WorkerOptions): void => {
+  const scope = globalThis as unknown as WorkerScope
+  let factory: LeaderFactory
+  try {
+    factory = leaderFactory(checkOptions(options))
+  } catch (thrown) {
+    const code = thrown instanceof LiveStoreError ? thrown.code : 'Internal'
+    scope.postMessage({ type: 'error', code, message: messageOf(thrown) }, [])
+    throw thrown
+  }
+  const { locks, storage } = scope.navigator
+  new LeaderHost(
+    scope,
+    {
+      clock: systemClock(),
+      locks,
+      getDirectory: storage?.getDirectory && (() => storage.getDirectory!()),
+    },
+    factory,
+  )
+}
+
+const checkOptions = (options: unknown): WorkerOptions => {
+  if (typeof options !== 'object' || options === null) {
+    throw new LiveStoreError('InvalidArgument', 'makeWorker needs an object of options')
+  }
+  const unknown = Object.keys(options).find((name) => name !== 'schema')
+  if (unknown !== undefined) {
+    throw new LiveStoreError(
+      'InvalidArgument',
+      `makeWorker: the option ${unknown} is not known; the only one is schema`,
+    )
+  }
+  const { schema } = options as { schema?: unknown }
+  if (!isLiveStoreSchema(schema)) {
+    throw new LiveStoreError(
+      'InvalidArgument',
+      'makeWorker: the option schema must be what makeSchema returned',
+    )
+  }
+  return { schema }
+}
+
+const leaderFactory = ({ schema }: WorkerOptions): LeaderFactory => {
+  const descriptor = schemaDescriptor(schema)
+  const materialize = materializeWith(schema)
+  return {
+    fileNames: storeFileNames,
+    open: async (wasmModule, storage) => {
+      const engine = await loadEngine({ wasmModule })
+      const unopened = leaderFileNames(engine).find((name) => !isStoreFile(name))
+      if (unopened !== undefined) {
+        throw new LiveStoreError(
+          'Internal',
+          `the engine needs a file that is not open: ${unopened}`,
+        )
+      }
+      return Leader.open(engine, { schemaDescriptor: descriptor, storage, materialize })
+    },
+  }
+}
+
+const isStoreFile = (name: string): boolean =>
+  storeFileNames.some((storeFile) => storeFile === name)
