@@ -5,9 +5,11 @@
 //     {"version":1,"tables":[{"name","columns":[{"name","type","nullable","primaryKey",
 //       "autoIncrement","default","codec"}],"indexes":[{"name","columns","unique"}]}]}
 // default: null (none) | {"sql":text} | {"value":string|number|null|{"blob":hex}}.
+// Flags, default, indexes and codec (then as type) may be left out; other keys are refused.
 //
-// Names are quoted everywhere, literals escaped. Names may not be empty, hold NUL, begin with
-// "sqlite_" or "__livestore_", or repeat (ASCII case does not count, as in SQLite).
+// Names are quoted everywhere, literals escaped. Names may not be empty, hold NUL or repeat (ASCII
+// case does not count, as in SQLite); those of tables and indexes share one namespace and may not
+// begin with "sqlite_" or "__livestore_".
 
 #pragma once
 
@@ -26,8 +28,9 @@ struct ColumnDescriptor {
   bool nullable = false;
   bool primary_key = false;
   bool auto_increment = false;
-  std::optional<std::string> default_sql;  // An SQL expression, already escaped when it was a value.
-  std::string codec;                       // How JavaScript encodes it; part of the hash.
+  std::optional<std::string>
+      default_sql{};  // An SQL expression, already escaped when it was a value.
+  std::string codec;  // How JavaScript encodes it; part of the hash.
 };
 
 struct IndexDescriptor {
@@ -50,7 +53,8 @@ struct SchemaDescriptor {
 Result<SchemaDescriptor> ParseSchemaDescriptor(std::string_view json);
 
 // `create table ... strict` in the shape LiveStore uses: "<col>" <type> <primary key> <not null>
-// <default>; a single primary key inline, a composite one at table level.
+// <default>; a single primary key inline, a composite one at table level. Unlike there, a key that
+// is not the rowid is `not null`: the schema says so, and changesets need it.
 std::string CreateTableSql(const TableDescriptor& table);
 std::string CreateIndexSql(const TableDescriptor& table, const IndexDescriptor& index);
 
@@ -60,7 +64,7 @@ std::string SchemaHash(const SchemaDescriptor& schema);
 
 // `name` in double quotes, inner quotes doubled.
 std::string QuoteIdentifier(std::string_view name);
-// `text` as an SQL string literal.
+// `text` as an SQL string literal, or as an expression in parentheses if it holds NUL.
 std::string QuoteText(std::string_view text);
 
 }  // namespace livestore
