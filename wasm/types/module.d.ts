@@ -6,7 +6,9 @@
 /** The answer of every fallible call. `js/src/wasm/reply.ts` turns the second form into a throw. */
 export type Reply<T> = { readonly value: T } | { readonly code: number; readonly message: string }
 /** A call that answers nothing but whether it worked. */
-export type VoidReply = { readonly code?: undefined } | { readonly code: number; readonly message: string }
+export type VoidReply =
+  | { readonly code?: undefined }
+  | { readonly code: number; readonly message: string }
 
 export interface SeqNumValue {
   readonly global: number
@@ -18,7 +20,11 @@ export interface FollowOutcomeValue {
   /** Live query ids to run again. */
   readonly stale: number[]
   /** Events that were dropped; `event` is a batch of one. */
-  readonly rejected: { readonly code: number; readonly message: string; readonly event: Uint8Array }[]
+  readonly rejected: {
+    readonly code: number
+    readonly message: string
+    readonly event: Uint8Array
+  }[]
   readonly needImage: boolean
 }
 
@@ -154,4 +160,5 @@ export interface ModuleOptions {
 }
 
 declare const createLivestoreModule: (options: ModuleOptions) => Promise<EngineModule>
+// biome-ignore lint/style/noDefaultExport: it is what Emscripten makes.
 export default createLivestoreModule

@@ -33,7 +33,9 @@ addToLibrary({
   ls_storage_read__deps: ['$livestoreStorage'],
   ls_storage_read(pool, file, out, size, offset) {
     try {
-      return livestoreStorage.file(pool, file)['read'](HEAPU8.subarray(out, out + size), { at: offset })
+      return livestoreStorage
+        .file(pool, file)
+        ['read'](HEAPU8.subarray(out, out + size), { at: offset })
     } catch {
       return -1
     }
@@ -45,7 +47,9 @@ addToLibrary({
       const handle = livestoreStorage.file(pool, file)
       // A quota shows as an exception or as a short write, by browser.
       for (let done = 0; done < size; ) {
-        const written = handle['write'](HEAPU8.subarray(bytes + done, bytes + size), { at: offset + done })
+        const written = handle['write'](HEAPU8.subarray(bytes + done, bytes + size), {
+          at: offset + done,
+        })
         if (written <= 0) return 1
         done += written
       }

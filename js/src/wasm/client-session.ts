@@ -6,14 +6,33 @@
  * changed then.
  */
 
-import type { ClientSessionHandle, EngineModule, FollowOutcomeValue } from '../../../wasm/types/module.js'
+import type {
+  ClientSessionHandle,
+  EngineModule,
+  FollowOutcomeValue,
+} from '../../../wasm/types/module.js'
 import { type ErrorCode, errorFromReply, errorNumbers, LiveStoreError } from '../errors.js'
-import { decodeEvents, type NewEvent, readIds, readRows, type Target, writeNewEvents } from './codec.js'
+import {
+  decodeEvents,
+  type NewEvent,
+  readIds,
+  readRows,
+  type Target,
+  writeNewEvents,
+} from './codec.js'
 import { type LocalEvent, materializeCallback } from './materializer.js'
 import type { Engine } from './module.js'
 import { check, unwrap } from './reply.js'
 import { Statements } from './statements.js'
-import type { Binds, EventRecord, Materialize, RowShape, SeqNum, StatementInfo, StateReader } from './values.js'
+import type {
+  Binds,
+  EventRecord,
+  Materialize,
+  RowShape,
+  SeqNum,
+  StatementInfo,
+  StateReader,
+} from './values.js'
 
 /** An event of a commit. `args` is what `materialize` gets; `argsJson` is what is logged. */
 export interface CommitEvent extends NewEvent, LocalEvent {}
@@ -129,8 +148,12 @@ export class ClientSession implements StateReader {
   }
 
   onPushFailed(failedIndex: number, code: string, message: string): FollowOutcome {
-    const number = Object.hasOwn(errorNumbers, code) ? errorNumbers[code as ErrorCode] : errorNumbers.Internal
-    return this.#guarded((handle) => followOutcome(unwrap(handle.onPushFailed(failedIndex, number, message))))
+    const number = Object.hasOwn(errorNumbers, code)
+      ? errorNumbers[code as ErrorCode]
+      : errorNumbers.Internal
+    return this.#guarded((handle) =>
+      followOutcome(unwrap(handle.onPushFailed(failedIndex, number, message))),
+    )
   }
 
   /** @throws LiveStoreError `UpstreamGap` (say hello again), `MalformedBytes` */
@@ -168,7 +191,9 @@ export class ClientSession implements StateReader {
     this.#live()
     const changed = this.#module._ls_live_run(this.#slot, id)
     if (changed < 0) throw this.#statements.lastError()
-    return changed === 0 ? undefined : readRows(this.#module, this.#liveColumns.get(id) ?? [], shape)
+    return changed === 0
+      ? undefined
+      : readRows(this.#module, this.#liveColumns.get(id) ?? [], shape)
   }
 
   closeLive(id: number): void {
@@ -189,14 +214,16 @@ export class ClientSession implements StateReader {
   /** Ends the engine object. Idempotent; any other call afterwards throws `Closed`. */
   close(): void {
     if (this.#handle === undefined) return
-    if (this.#busy) throw new LiveStoreError('Nested', 'a session cannot be closed from inside a materializer')
+    if (this.#busy)
+      throw new LiveStoreError('Nested', 'a session cannot be closed from inside a materializer')
     this.#engine.materializers.delete(this.#slot)
     this.#handle.delete()
     this.#handle = undefined
   }
 
   #live(): ClientSessionHandle {
-    if (this.#handle === undefined) throw new LiveStoreError('Closed', 'the client session has been closed')
+    if (this.#handle === undefined)
+      throw new LiveStoreError('Closed', 'the client session has been closed')
     return this.#handle
   }
 

@@ -11,13 +11,12 @@
 import type { EngineModule } from '../../../wasm/types/module.js'
 import { LiveStoreError } from '../errors.js'
 import type {
-  BindValue,
   Binds,
+  BindValue,
   EventRecord,
   RowShape,
   SeqNum,
   SqlValue,
-  Statement,
   StatementInfo,
 } from './values.js'
 
@@ -73,7 +72,11 @@ const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 
 /** Binds in the order of the statement's parameters. Names that a statement does not use are ignored. */
-export const positionalBinds = (binds: Binds, info: StatementInfo, sql: string): readonly BindValue[] => {
+export const positionalBinds = (
+  binds: Binds,
+  info: StatementInfo,
+  sql: string,
+): readonly BindValue[] => {
   if (isPositional(binds)) {
     if (binds.length !== info.parameters.length) {
       throw new LiveStoreError(
@@ -104,7 +107,11 @@ const bindsRoom = (values: readonly BindValue[]): number => {
 }
 
 /** Writes packed binds at `address`, which has `bindsRoom(values)` bytes; returns the end. */
-const writeBinds = (module: EngineModule, address: number, values: readonly BindValue[]): number => {
+const writeBinds = (
+  module: EngineModule,
+  address: number,
+  values: readonly BindValue[],
+): number => {
   const heap = module.HEAPU8
   const words = module.HEAPU32
   const doubles = module.HEAPF64
@@ -144,7 +151,10 @@ const writeBinds = (module: EngineModule, address: number, values: readonly Bind
       heap.set(value, at)
       at += align8(value.byteLength)
     } else {
-      throw new LiveStoreError('InvalidBind', `bind ${i + 1} is ${describe(value)}, which SQLite cannot hold`)
+      throw new LiveStoreError(
+        'InvalidBind',
+        `bind ${i + 1} is ${describe(value)}, which SQLite cannot hold`,
+      )
     }
   }
   return at
@@ -264,7 +274,12 @@ export const readIds = (module: EngineModule): number[] => {
 
 /** A column may be called `__proto__`; assigning would change the prototype instead. */
 const defineOwn = (object: object, name: string, value: unknown): void => {
-  Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true })
+  Object.defineProperty(object, name, {
+    value,
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  })
 }
 
 /** Below this many bytes of ASCII, char codes beat the decoder (measured: 96). */
@@ -275,7 +290,11 @@ const SHORT_RESULT = 96
  *
  * @throws whatever a decoder of `shape` throws.
  */
-export const readRows = (module: EngineModule, columns: readonly string[], shape: RowShape): unknown[] => {
+export const readRows = (
+  module: EngineModule,
+  columns: readonly string[],
+  shape: RowShape,
+): unknown[] => {
   const output = module._ls_output()
   const heap = module.HEAPU8
   const head = output >> 2
@@ -284,7 +303,10 @@ export const readRows = (module: EngineModule, columns: readonly string[], shape
   const textBytes = module.HEAPU32[head + 2] as number
   const ascii = ((module.HEAPU32[head + 3] as number) & 1) === 1
   // The packer's buffer is 8-aligned, so the cells are too.
-  const cells = module.HEAPF64.subarray((output + 16) >> 3, ((output + 16) >> 3) + rowCount * columnCount)
+  const cells = module.HEAPF64.subarray(
+    (output + 16) >> 3,
+    ((output + 16) >> 3) + rowCount * columnCount,
+  )
   const tagsAt = output + 16 + rowCount * columnCount * 8
   const textAt = tagsAt + rowCount * columnCount
   let blobAt = textAt + textBytes
@@ -371,7 +393,8 @@ export const decodeEvents = (bytes: Uint8Array): EventRecord[] => {
   const seqNum = (): SeqNum => ({ global: varint(), client: varint(), generation: varint() })
 
   const version = bytes[at++]
-  if (version !== 1) throw new LiveStoreError('ProtocolMismatch', `event batch of version ${version}`)
+  if (version !== 1)
+    throw new LiveStoreError('ProtocolMismatch', `event batch of version ${version}`)
   const count = varint()
   const names = table()
   const origins = table()

@@ -49,7 +49,8 @@ export type DrainEntry =
     }
 
 /** The files a leader's storage must hold. */
-export const leaderFileNames = (engine: Engine): readonly string[] => engine.module.Leader.fileNames()
+export const leaderFileNames = (engine: Engine): readonly string[] =>
+  engine.module.Leader.fileNames()
 
 const stages = ['migrating', 'rehydrating', 'done'] as const
 
@@ -72,7 +73,10 @@ export class Leader {
     }
     engine.materializers.set(
       this.#slot,
-      materializeCallback(engine, statements, options.materialize, noLocalEvent, { clientId: '', sessionId: '' }),
+      materializeCallback(engine, statements, options.materialize, noLocalEvent, {
+        clientId: '',
+        sessionId: '',
+      }),
     )
   }
 
@@ -86,7 +90,12 @@ export class Leader {
     const { storage, schemaDescriptor } = options
     const pool = storage === 'in-memory' ? -1 : engine.registerStorage(storage)
     try {
-      return new Leader(engine, unwrap(engine.module.Leader.open(pool, schemaDescriptor)), pool, options)
+      return new Leader(
+        engine,
+        unwrap(engine.module.Leader.open(pool, schemaDescriptor)),
+        pool,
+        options,
+      )
     } catch (error) {
       if (pool >= 0) engine.releaseStorage(pool)
       throw error
@@ -114,10 +123,23 @@ export class Leader {
       if ('author' in entry) return { type: 'advance', ...entry }
       const { session, push } = entry
       if (entry.answer !== 2) {
-        return { type: 'push-result', session, push, outcome: entry.answer === 0 ? 'accepted' : 'rejected' }
+        return {
+          type: 'push-result',
+          session,
+          push,
+          outcome: entry.answer === 0 ? 'accepted' : 'rejected',
+        }
       }
       const { code, message } = errorFromReply(entry)
-      return { type: 'push-result', session, push, outcome: 'failed', failedIndex: entry.failedIndex, code, message }
+      return {
+        type: 'push-result',
+        session,
+        push,
+        outcome: 'failed',
+        failedIndex: entry.failedIndex,
+        code,
+        message,
+      }
     })
   }
 

@@ -5,8 +5,8 @@
  * js/src/wasm/module.ts.
  */
 
-import type { Engine, MaterializeCallback } from './module.js'
 import { type BoundStatement, decodeEvents, positionalBinds, writeStatements } from './codec.js'
+import type { Engine, MaterializeCallback } from './module.js'
 import type { Statements } from './statements.js'
 import type { EventRecord, Materialize, SeqNum } from './values.js'
 
@@ -19,7 +19,9 @@ export interface LocalEvent {
 
 /** The rule of core/event/seq_num.h, for an event committed here. */
 const parentOf = ({ global, client, generation }: SeqNum): SeqNum =>
-  client === 0 ? { global: global - 1, client: 0, generation } : { global, client: client - 1, generation }
+  client === 0
+    ? { global: global - 1, client: 0, generation }
+    : { global, client: client - 1, generation }
 
 /**
  * @param localEvent the i-th event of the commit in progress.
@@ -38,7 +40,15 @@ export const materializeCallback = (
     let input: EventRecord & { readonly local: boolean; readonly args: unknown }
     if (localIndex >= 0) {
       const { name, args, argsJson } = localEvent(localIndex)
-      input = { local: true, name, args, argsJson, seqNum, parentSeqNum: parentOf(seqNum), ...origin }
+      input = {
+        local: true,
+        name,
+        args,
+        argsJson,
+        seqNum,
+        parentSeqNum: parentOf(seqNum),
+        ...origin,
+      }
     } else {
       const [event] = decodeEvents(module.HEAPU8.slice(eventPointer, eventPointer + eventBytes))
       input = { local: false, args: undefined, ...(event as EventRecord) }

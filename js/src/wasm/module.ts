@@ -7,9 +7,9 @@
 
 import type { EngineModule, LivestoreHost, StorageHandle } from '../../../wasm/types/module.js'
 import { errorNumbers, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
-import { compileEngine } from './compile.js'
-import createModule from './glue.js'
 import { writeError } from './codec.js'
+import { compileEngine } from './compile.js'
+import { createModule } from './glue.js'
 import type { SeqNum } from './values.js'
 
 /** Answers one `materialize` of the host: returns the bytes it wrote into the batch buffer. */
@@ -60,7 +60,8 @@ export const loadEngine = async (source: EngineSource = {}): Promise<Engine> => 
     materialize(slot, localIndex, global, client, generation, eventPointer, eventBytes) {
       const callback = materializers.get(slot)
       try {
-        if (callback === undefined) throw new LiveStoreError('Closed', 'this engine object has been closed')
+        if (callback === undefined)
+          throw new LiveStoreError('Closed', 'this engine object has been closed')
         return callback(localIndex, { global, client, generation }, eventPointer, eventBytes)
       } catch (thrown) {
         // Nothing may be thrown through C++ frames: the error crosses as bytes.
@@ -90,11 +91,18 @@ export const loadEngine = async (source: EngineSource = {}): Promise<Engine> => 
 const instantiate = (wasmModule: WebAssembly.Module, host: LivestoreHost): Promise<EngineModule> =>
   new Promise((resolve, reject) => {
     const fail = (cause: unknown): void =>
-      reject(new LiveStoreError('EngineLoad', `the engine did not start: ${messageOf(cause)}`, { cause }))
+      reject(
+        new LiveStoreError('EngineLoad', `the engine did not start: ${messageOf(cause)}`, {
+          cause,
+        }),
+      )
     createModule({
       livestoreHost: host,
       instantiateWasm(imports, done) {
-        WebAssembly.instantiate(wasmModule, imports).then((instance) => done(instance, wasmModule), fail)
+        WebAssembly.instantiate(wasmModule, imports).then(
+          (instance) => done(instance, wasmModule),
+          fail,
+        )
         return {}
       },
     }).then(resolve, fail)

@@ -35,7 +35,8 @@ export class Statements implements StateReader {
   prepare(sql: string): StatementInfo {
     const known = this.#bySql.get(sql)
     if (known !== undefined) return known
-    if (sql.includes('\0')) throw new LiveStoreError('Sql', `an SQL text holds a NUL character: ${sql}`)
+    if (sql.includes('\0'))
+      throw new LiveStoreError('Sql', `an SQL text holds a NUL character: ${sql}`)
     const id = this.#module._ls_prepare(this.#slot, writeSql(this.#input, sql))
     if (id < 0) throw this.lastError()
     const info = readStatementInfo(this.#module, id)

@@ -1,0 +1,474 @@
+/**
+ * The boundary, against the real module in Node: the types of wasm/types/module.d.ts match, every error
+ * arrives with its code, callbacks that throw leave the engine consistent, and no handle stays alive.
+ */
+
+import { beforeAll, describe, expect, test } from 'vitest'
+import { LiveStoreError } from '../../js/src/errors.js'
+import { ClientSession, type CommitEvent } from '../../js/src/wasm/client-session.js'
+import { Leader, leaderFileNames } from '../../js/src/wasm/leader.js'
+import { type Engine, loadEngine, type StorageFile } from '../../js/src/wasm/module.js'
+import type { Materialize } from '../../js/src/wasm/values.js'
+
+const column = (name: string, type: string, more: object = {}) => ({
+  name,
+  type,
+  nullable: false,
+  primaryKey: false,
+  autoIncrement: false,
+  default: null,
+  codec: type,
+  ...more,
+})
+
+const schemaDescriptor = JSON.stringify({
+  version: 1,
+  tables: [
+    {
+      name: 'items',
+      columns: [
+        column('id', 'text', { primaryKey: true }),
+        column('n', 'integer', { nullable: true }),
+        column('x', 'real', { nullable: true }),
+        column('data', 'blob', { nullable: true }),
+        column('__proto__', 'text', { nullable: true }),
+      ],
+      indexes: [],
+    },
+  ],
+})
+
+/** `Put { id, n }`, `Throw {}`, `Foreign {}` (throws a coded error), `Nonsense {}` (SQL that does not compile). */
+const materialize: Materialize = (event) => {
+  const args = (event.args ?? JSON.parse(event.argsJson)) as { id: string; n: number | null }
+  switch (event.name) {
+    case 'Put':
+      return [
+        { sql: 'insert into items (id, n) values ($id, $n)', binds: { id: args.id, n: args.n } },
+      ]
+    case 'Throw':
+      throw new TypeError('a bug in the app')
+    case 'Foreign':
+      throw new LiveStoreError('UnknownEvent', 'nobody knows "Foreign"')
+    case 'Nonsense':
+      return [{ sql: 'insert into nowhere values (1)', binds: [] }]
+    default:
+      return []
+  }
+}
+
+const event = (name: string, args: unknown = {}): CommitEvent => ({
+  name,
+  args,
+  argsJson: JSON.stringify(args),
+  clientOnly: false,
+  schemaHash: 1,
+})
+const put = (id: string, n: number | null = null): CommitEvent => event('Put', { id, n })
+
+const codeOf = (call: () => unknown): string => {
+  try {
+    call()
+  } catch (error) {
+    return error instanceof LiveStoreError ? error.code : `not ours: ${error}`
+  }
+  return 'did not throw'
+}
+
+let engine: Engine
+const openSession = (): ClientSession =>
+  ClientSession.open(engine, { clientId: 'c', sessionId: 's', schemaDescriptor, materialize })
+
+beforeAll(async () => {
+  engine = await loadEngine({
+    wasmUrl: new URL('../../build/wasm-release/wasm/livestore.wasm', import.meta.url),
+  })
+})
+
+describe('the module', () => {
+  test('has every export that module.d.ts names', () => {
+    for (const name of [
+      '_ls_input',
+      '_ls_batch',
+      '_ls_output',
+      '_ls_output_size',
+      '_ls_prepare',
+      '_ls_query',
+      '_ls_commit',
+      '_ls_live_open',
+      '_ls_live_run',
+      '_ls_live_close',
+    ] as const) {
+      expect(engine.module[name], name).toBeTypeOf('function')
+    }
+    const methods = (embindClass: unknown): string[] =>
+      Object.getOwnPropertyNames((embindClass as { prototype: object }).prototype)
+    expect(methods(engine.module.ClientSession)).toEqual(
+      expect.arrayContaining([
+        'slot',
+        'schemaHash',
+        'loadImage',
+        'nextPush',
+        'onPushAccepted',
+        'onPushRejected',
+        'onPushFailed',
+        'onAdvance',
+        'onLeaderChange',
+        'syncStatus',
+        'image',
+      ]),
+    )
+    expect(methods(engine.module.Leader)).toEqual(
+      expect.arrayContaining([
+        'slot',
+        'schemaHash',
+        'bootStep',
+        'submit',
+        'drain',
+        'eventsAfter',
+        'image',
+        'localHead',
+        'counters',
+      ]),
+    )
+  })
+
+  test('needs no function built from text, so a strict content security policy lets it run', async () => {
+    const { readFile } = await import('node:fs/promises')
+    const glue = await readFile(
+      new URL('../../build/wasm-release/wasm/livestore.mjs', import.meta.url),
+      'utf8',
+    )
+    expect(glue).not.toMatch(/new Function|\beval\(/)
+  })
+})
+
+describe('values', () => {
+  test('cross both ways as SQLite holds them', () => {
+    const session = openSession()
+    const sql = 'select ? as a, ? as b, ? as c, ? as d, ? as e, ? as f, ? as g'
+    const binds = [null, 1.5, 42, 'grüße 😀\u0000!', 2n ** 62n, new Uint8Array([1, 2, 255]), true]
+    expect(session.query(sql, binds)).toEqual([
+      {
+        a: null,
+        b: 1.5,
+        c: 42,
+        d: 'grüße 😀\u0000!',
+        e: 2n ** 62n,
+        f: new Uint8Array([1, 2, 255]),
+        g: 1,
+      },
+    ])
+    const [types] = session.query(
+      'select typeof(?) as a, typeof(?) as b, typeof(?) as c',
+      [1, 1.5, -0],
+    ) as [object]
+    expect(types).toEqual({ a: 'integer', b: 'real', c: 'real' })
+    session.close()
+  })
+
+  test('unpaired surrogates become U+FFFD and shift nothing', () => {
+    const session = openSession()
+    expect(session.query('select ? as a, ? as b', ['x\ud800y', 'next'])).toEqual([
+      { a: 'x\ufffdy', b: 'next' },
+    ])
+    expect(session.query("select cast(x'61ff62' as text) as a, 'next' as b", [])).toEqual([
+      { a: 'a\ufffdb', b: 'next' },
+    ])
+    session.close()
+  })
+
+  test('by name, with or without the sign; a missing one is named', () => {
+    const session = openSession()
+    expect(session.query('select $a as a, :b as b', { a: 1, ':b': 2 })).toEqual([{ a: 1, b: 2 }])
+    expect(() => session.query('select $a', {})).toThrow(/\$a/)
+    expect(codeOf(() => session.query('select ?', []))).toBe('InvalidBind')
+    expect(codeOf(() => session.query('select ?', [{} as never]))).toBe('InvalidBind')
+    expect(codeOf(() => session.query('select ?', [2n ** 64n]))).toBe('InvalidBind')
+    session.close()
+  })
+
+  test('a column called __proto__ is a column', () => {
+    const session = openSession()
+    session.commit([put('a')])
+    const [row] = session.query('select id, "__proto__" from items', []) as [object]
+    expect(Object.getPrototypeOf(row)).toBe(Object.prototype)
+    expect(Object.keys(row)).toEqual(['id', '__proto__'])
+    session.close()
+  })
+
+  test('many rows, plucked and decoded', () => {
+    const session = openSession()
+    session.commit(
+      Array.from({ length: 3000 }, (_, i) => put(`id-${String(i).padStart(5, '0')}`, i)),
+    )
+    const shape = { pluck: true, decoders: [(value: unknown) => `<${value}>`] }
+    const ids = session.query('select id, n from items order by id', [], shape)
+    expect(ids).toHaveLength(3000)
+    expect(ids[2999]).toBe('<id-02999>')
+    session.close()
+  })
+})
+
+describe('errors', () => {
+  test('name the code and the SQL', () => {
+    const session = openSession()
+    expect(codeOf(() => session.query('selec 1', []))).toBe('Sql')
+    expect(() => session.query('select nothing from items', [])).toThrow(/nothing/)
+    expect(codeOf(() => session.query('delete from items', []))).toBe('ReadOnlyQuery')
+    expect(codeOf(() => session.query('select 1; select 2', []))).toBe('Sql')
+    expect(codeOf(() => session.query('attach database "x" as y', []))).toMatch(/Sql|ReadOnlyQuery/)
+    expect(codeOf(() => session.query('pragma user_version = 3', []))).toMatch(/Sql|ReadOnlyQuery/)
+    session.close()
+  })
+
+  test('a bad schema names table and column', () => {
+    const bad = JSON.stringify({
+      version: 1,
+      tables: [{ name: 't', columns: [column('c', 'varchar')], indexes: [] }],
+    })
+    expect(() =>
+      ClientSession.open(engine, {
+        clientId: 'c',
+        sessionId: 's',
+        schemaDescriptor: bad,
+        materialize,
+      }),
+    ).toThrow(/varchar|"c"/)
+  })
+
+  test('after close every call throws Closed, and close again does nothing', () => {
+    const session = openSession()
+    session.close()
+    session.close()
+    expect(codeOf(() => session.query('select 1', []))).toBe('Closed')
+    expect(codeOf(() => session.commit([put('a')]))).toBe('Closed')
+    expect(codeOf(() => session.nextPush())).toBe('Closed')
+  })
+})
+
+describe('a callback that throws', () => {
+  test.each([
+    ['Throw', 'MaterializerThrew', /a bug in the app/],
+    ['Foreign', 'UnknownEvent', /Foreign/],
+    ['Nonsense', 'Sql', /nowhere/],
+  ])('%s becomes %s and leaves the session as it was', (name, code, message) => {
+    const session = openSession()
+    session.commit([put('a')])
+    expect(codeOf(() => session.commit([put('b'), event(name)]))).toBe(code)
+    expect(() => session.commit([event(name)])).toThrow(message)
+    expect(session.query('select id from items', [], { pluck: true })).toEqual(['a'])
+    expect(session.syncStatus().pendingCount).toBe(1)
+    session.commit([put('c')])
+    expect(session.query('select id from items order by id', [], { pluck: true })).toEqual([
+      'a',
+      'c',
+    ])
+    session.close()
+  })
+
+  test('a materializer that commits gets Nested, and the outer commit goes on', () => {
+    let inner = ''
+    const session: ClientSession = ClientSession.open(engine, {
+      clientId: 'c',
+      sessionId: 's',
+      schemaDescriptor,
+      materialize: (input, reader) => {
+        inner ||= codeOf(() => session.commit([put('inner')]))
+        expect(reader.query('select count(*) as n from items', [])).toEqual([{ n: 0 }])
+        return materialize(input, reader)
+      },
+    })
+    session.commit([put('outer')])
+    expect(inner).toBe('Nested')
+    expect(session.query('select id from items', [], { pluck: true })).toEqual(['outer'])
+    session.close()
+  })
+
+  test('a materializer sees the position of its event, in a commit and in a replay', () => {
+    const seen: string[] = []
+    const spy: Materialize = ({ seqNum, parentSeqNum, local, name }, reader) => {
+      seen.push(
+        `${name} ${parentSeqNum.global}.${parentSeqNum.client}>${seqNum.global}.${seqNum.client} ${local}`,
+      )
+      return materialize(
+        {
+          args: undefined,
+          argsJson: '{"id":"x"}',
+          name,
+          seqNum,
+          parentSeqNum,
+          local,
+          clientId: '',
+          sessionId: '',
+        },
+        reader,
+      )
+    }
+    const open = (sessionId: string) =>
+      ClientSession.open(engine, { clientId: 'c', sessionId, schemaDescriptor, materialize: spy })
+    const one = open('one')
+    const two = open('two')
+    one.commit([event('Other'), { ...event('Other'), clientOnly: true }])
+    two.onAdvance(one.nextPush() as Uint8Array)
+    expect(seen).toEqual([
+      'Other 0.0>1.0 true',
+      'Other 1.0>1.1 true',
+      'Other 0.0>1.0 false',
+      'Other 1.0>1.1 false',
+    ])
+    one.close()
+    two.close()
+  })
+})
+
+describe('live queries', () => {
+  test('tell what is stale, and nothing when the rows are the same', () => {
+    const session = openSession()
+    const live = session.openLive('select id from items where n > ?', [10])
+    expect(session.runLive(live, { pluck: true })).toEqual([])
+    expect(session.commit([put('a', 5)])).toEqual([live])
+    expect(session.runLive(live, { pluck: true })).toBeUndefined()
+    expect(session.commit([put('b', 50)])).toEqual([live])
+    expect(session.runLive(live, { pluck: true })).toEqual(['b'])
+    session.closeLive(live)
+    session.closeLive(live)
+    expect(session.commit([put('c', 50)])).toEqual([])
+    expect(codeOf(() => session.runLive(live))).toBe('InvalidArgument')
+    session.close()
+  })
+})
+
+describe('a leader', () => {
+  const bootAll = (leader: Leader): void => {
+    while (leader.bootStep().stage !== 'done');
+  }
+
+  test('takes pushes, serves history and an image, in memory', () => {
+    const leader = Leader.open(engine, { schemaDescriptor, storage: 'in-memory', materialize })
+    bootAll(leader)
+    const one = openSession()
+    one.commit([put('a', 1), put('b', 2)])
+    leader.submit(7, 1, one.nextPush() as Uint8Array)
+    const entries = leader.drain()
+    expect(entries.map(({ type }) => type)).toEqual(['advance', 'push-result'])
+    expect(entries[1]).toEqual({ type: 'push-result', session: 7, push: 1, outcome: 'accepted' })
+    one.onPushAccepted()
+    expect(one.syncStatus()).toMatchObject({
+      pendingCount: 0,
+      upstreamHead: { global: 2, client: 0 },
+    })
+
+    const two = openSession()
+    two.loadImage(leader.image())
+    expect(two.query('select id from items order by id', [], { pluck: true })).toEqual(['a', 'b'])
+    const three = openSession()
+    three.onAdvance(leader.eventsAfter({ global: 0, client: 0, generation: 0 }) as Uint8Array)
+    expect(three.query('select n from items order by id', [], { pluck: true })).toEqual([1, 2])
+    expect(leader.schemaHash).toBe(two.schemaHash)
+    for (const end of [leader, one, two, three]) end.close()
+  })
+
+  test('a push whose materializer throws fails alone', () => {
+    let broken = false
+    const leader = Leader.open(engine, {
+      schemaDescriptor,
+      storage: 'in-memory',
+      materialize: (input, reader) => {
+        if (broken) throw new Error('only here')
+        return materialize(input, reader)
+      },
+    })
+    bootAll(leader)
+    const session = openSession()
+    session.commit([put('a')])
+    broken = true
+    leader.submit(1, 1, session.nextPush() as Uint8Array)
+    const [failed] = leader.drain()
+    expect(failed).toMatchObject({ outcome: 'failed', failedIndex: 0, code: 'MaterializerThrew' })
+    const outcome = session.onPushFailed(0, 'MaterializerThrew', 'only here')
+    expect(outcome.rejected).toMatchObject([{ event: { name: 'Put' }, code: 'MaterializerThrew' }])
+    expect(session.query('select id from items', [])).toEqual([])
+    leader.close()
+    session.close()
+  })
+
+  /** Files as the leader worker gives them, in memory, with a quota. */
+  const files = (quota = { bytes: Number.POSITIVE_INFINITY }): StorageFile[] =>
+    leaderFileNames(engine).map((name) => {
+      let bytes = new Uint8Array(0)
+      return {
+        name,
+        handle: {
+          read(into, { at }) {
+            const part = bytes.subarray(at, at + into.byteLength)
+            into.set(part)
+            return part.byteLength
+          },
+          write(from, { at }) {
+            if (quota.bytes <= 0)
+              throw Object.assign(new Error('full'), { name: 'QuotaExceededError' })
+            if (at + from.byteLength > bytes.byteLength) {
+              const grown = new Uint8Array(at + from.byteLength)
+              grown.set(bytes)
+              bytes = grown
+            }
+            bytes.set(from, at)
+            return from.byteLength
+          },
+          truncate(size) {
+            const resized = new Uint8Array(size)
+            resized.set(bytes.subarray(0, size))
+            bytes = resized
+          },
+          flush() {},
+          getSize: () => bytes.byteLength,
+        },
+      }
+    })
+
+  test('keeps its data in the files it was given', () => {
+    const storage = files()
+    for (const round of [0, 1, 2]) {
+      const leader = Leader.open(engine, { schemaDescriptor, storage, materialize })
+      bootAll(leader)
+      expect(leader.localHead().global).toBe(round)
+      const session = openSession()
+      session.loadImage(leader.image())
+      session.commit([put(`r${round}`)])
+      leader.submit(1, 1, session.nextPush() as Uint8Array)
+      leader.drain()
+      session.close()
+      leader.close()
+    }
+  })
+
+  test('a full disk is StorageFull, and the push is taken when there is room again', () => {
+    const quota = { bytes: Number.POSITIVE_INFINITY }
+    const leader = Leader.open(engine, { schemaDescriptor, storage: files(quota), materialize })
+    bootAll(leader)
+    const session = openSession()
+    session.commit([put('a')])
+    leader.submit(1, 1, session.nextPush() as Uint8Array)
+    quota.bytes = 0
+    expect(codeOf(() => leader.drain())).toBe('StorageFull')
+    quota.bytes = Number.POSITIVE_INFINITY
+    expect(leader.drain()).toContainEqual({
+      type: 'push-result',
+      session: 1,
+      push: 1,
+      outcome: 'accepted',
+    })
+    leader.close()
+    session.close()
+  })
+
+  test('damaged bytes from a session are refused with their code', () => {
+    const leader = Leader.open(engine, { schemaDescriptor, storage: 'in-memory', materialize })
+    bootAll(leader)
+    expect(codeOf(() => leader.submit(1, 1, new Uint8Array([9, 9, 9])))).toMatch(
+      /MalformedBytes|ProtocolMismatch/,
+    )
+    leader.close()
+  })
+})
