@@ -1,8 +1,8 @@
 /**
  * The Node tests: everything TypeScript that needs no browser, and the wasm module in Node.
  *
- * Browser tests are Playwright's (e2e/, *.spec.ts). Tests that need a document say so in their first
- * line: `// @vitest-environment happy-dom`.
+ * Browser tests are Playwright's (e2e/, *.spec.ts). Tests that need a document say so in their
+ * first line: `// @vitest-environment happy-dom`.
  */
 
 import { fileURLToPath } from 'node:url'

@@ -24,6 +24,6 @@ endif()
 
 set(ls_toolchain "$ENV{LS_EMSCRIPTEN_ROOT}/cmake/Modules/Platform/Emscripten.cmake")
 if(NOT EXISTS "${ls_toolchain}")
-  message(FATAL_ERROR "No Emscripten found. Run `npm run setup`, or put emcc 3.1.69 or newer on PATH.")
+  message(FATAL_ERROR "No Emscripten found. Run `npm run setup`, or put emcc 3.1.69 on PATH.")
 endif()
 include("${ls_toolchain}")

@@ -3,8 +3,8 @@
 # which has looked for an emcc on PATH before. Idempotent.
 #
 #   Debian 13 or newer: the distribution's own emscripten package.
-#   Debian 12: a private prefix in the user's cache folder. The host's packages stay as they are, but
-#     for clang, lld and llvm of one version, which apt installs side by side.
+#   Debian 12: a private prefix in the user's cache folder. The host's packages stay as they are,
+#     but for clang, lld and llvm of one version, which apt installs side by side.
 #       channel "stable" (default): emscripten 3.1.69 and binaryen 120, unpacked from Debian 13,
 #         with LLVM 19. These versions no longer move.
 #       channel "latest" (EMSCRIPTEN_CHANNEL=latest): what Debian testing has (6.0.5 in November
@@ -61,7 +61,8 @@ fi
 
 # The newer suite is read from the mirror this machine uses already, through a package index of our
 # own: the host's apt never learns of it.
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+fields='$(REPO_URI) $(RELEASE) $(COMPONENT)'
+mirror=$(apt-get indextargets --format "$fields" 'Created-By: Packages' |
   awk '$2 ~ /^(bookworm|oldstable)$/ && $3 == "main" {print $1; exit}')
 [ -n "$mirror" ] || { say "this machine has no Debian 12 package source"; exit 1; }
 mkdir -p "$work"/{lists/partial,cache/archives/partial,packages}
@@ -91,7 +92,8 @@ say "downloading (250 MB)"
 say "unpacking"
 rm -rf "$prefix"
 mkdir -p "$prefix"/{runtime,binaryen/bin}
-# Only the system libraries that a single-threaded build without sanitizers links: 455 MB not 1.6 GB.
+# Only the system libraries that a single-threaded build without sanitizers links: 455 MB instead
+# of 1.6 GB.
 dpkg-deb --fsys-tarfile "$work"/packages/emscripten_*.deb |
   tar x -C "$prefix" --wildcards --exclude='*-mt*.a' --exclude='*-ww*.a' --exclude='*asan*.a' \
     --exclude='*ubsan*.a' --exclude='*lsan*.a' --exclude='libGL-*emu*' \
@@ -122,7 +124,8 @@ if [ "$channel" = latest ]; then
   cache="CACHE = '$prefix/cache'"
   # Debian lowered emscripten to LLVM 21. With LLVM 22 that is put back: the expected version, and
   # being explicit about --no-stack-first.
-  sed -i "s/^EXPECTED_LLVM_VERSION = .*/EXPECTED_LLVM_VERSION = $llvm/" "$prefix/em/tools/shared.py"
+  sed -i "s/^EXPECTED_LLVM_VERSION = .*/EXPECTED_LLVM_VERSION = $llvm/" \
+    "$prefix/em/tools/shared.py"
   grep -q "'--no-stack-first'" "$prefix/em/tools/building.py" ||
     sed -i "s/^    cmd.append('--stack-first')\$/&\n  else:\n    cmd.append('--no-stack-first')/" \
       "$prefix/em/tools/building.py"

@@ -24,11 +24,13 @@ import {
 
 const AGAIN = 'and run the command again.'
 
-/** A missing network says so in many ways; all of them mean one fix. */
+/** How apt and npm say that there is no network. */
+const NO_NETWORK = [
+  /Temporary failure resolving|Could not resolve|Failed to fetch|Could not connect/,
+  /Network is unreachable|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT/,
+]
 const explainNetwork = (output) =>
-  /Temporary failure resolving|Could not resolve|Failed to fetch|Network is unreachable|Could not connect|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH/.test(
-    output,
-  )
+  NO_NETWORK.some((sign) => sign.test(output))
     ? `there is no network, or no way to the package mirror: connect this machine ${AGAIN}`
     : undefined
 

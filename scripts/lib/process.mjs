@@ -25,8 +25,8 @@ export function which(name, path = process.env.PATH ?? '') {
  *
  * @param {{ log: string, fix: string, what?: string, env?: Record<string, string>,
  *   tell?: (line: string) => void, explain?: (output: string) => string | undefined,
- *   show?: boolean }} options `log` names the file in build/logs; `explain` may find a better fix in
- *   the output; `show` prints the output as it comes.
+ *   show?: boolean }} options `log` names the file in build/logs; `explain` may find a better fix
+ *   in the output; `show` prints the output as it comes.
  * @throws Failure with the tail of the output when the exit code is not 0.
  */
 export function run(command, args, options) {

@@ -2,8 +2,8 @@
  * How every script of ours talks: numbered steps with their duration, and failures that end in one
  * line naming the fix.
  *
- * On a terminal the running step shows the last line its tool printed; elsewhere (CI, a pipe) a line
- * every 20 seconds shows that it lives.
+ * On a terminal the running step shows the last line its tool printed; elsewhere (CI, a pipe) a
+ * line every 20 seconds shows that it lives.
  */
 
 const tty = process.stdout.isTTY === true

@@ -1,8 +1,8 @@
 /**
  * What the build and the tests need from the machine, and how to tell whether it is there.
  *
- * Looking must be quick, because every `npm start` and `npm test` looks: files are looked at, and no
- * tool is started unless its version decides.
+ * Looking must be quick, because every `npm start` and `npm test` looks: files are looked at, and
+ * no tool is started unless its version decides.
  */
 
 import { execFileSync } from 'node:child_process'
