@@ -1,0 +1,185 @@
+/** Boots the store that the address asks for, and hands the test its remote control. */
+
+import type { BootStatus, Store } from 'livestore-wasm'
+import { createStorePromise, nanoid, queryDb } from 'livestore-wasm'
+import { makePersistedAdapter } from 'livestore-wasm/adapter-web'
+import LiveStoreSharedWorker from 'livestore-wasm/shared-worker?sharedworker'
+import Plain1Worker from './plain-1.worker.ts?worker'
+import Plain2Worker from './plain-2.worker.ts?worker'
+import RefusedWorker from './refused.worker.ts?worker'
+import type { AppState, BadCall, CallOutcome, RejectionData, RowData } from './remote-control.js'
+import { events, makeTestedSchema } from './schema.js'
+import ThrowingWorker from './throwing.worker.ts?worker'
+
+const parameters = new URLSearchParams(location.search)
+const storeId = parameters.get('storeId') ?? 'e2e'
+const version = parameters.get('schema') === '2' ? 2 : 1
+const workers = {
+  plain: version === 1 ? Plain1Worker : Plain2Worker,
+  refused: RefusedWorker,
+  throwing: ThrowingWorker,
+}
+const ChosenWorker = workers[(parameters.get('worker') ?? 'plain') as keyof typeof workers]
+
+/** Leader workers that this tab has started and not killed. */
+const runningWorkers: Worker[] = []
+const bootStatuses: BootStatus[] = []
+const rejections: RejectionData[] = []
+let store: Store | undefined
+let notifications = 0
+let added: string[] = []
+let adding: Promise<void> | undefined
+let keepAdding = false
+
+const { schema, todos } = makeTestedSchema({ version })
+const adapter = makePersistedAdapter({
+  storage: { type: 'opfs' },
+  sharedWorker: LiveStoreSharedWorker,
+  worker: (options) => {
+    const worker = new ChosenWorker(options)
+    runningWorkers.push(worker)
+    return worker
+  },
+})
+
+const failure = (thrown: unknown): { code: string; message: string } => ({
+  code: thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'none',
+  message: thrown instanceof Error ? thrown.message : String(thrown),
+})
+
+const boot = async (): Promise<AppState> => {
+  try {
+    store = await createStorePromise({
+      schema,
+      adapter,
+      storeId,
+      onBootStatus: (status) => bootStatuses.push(status),
+      onRejected: (rejected) => {
+        for (const { event, code, message } of rejected) {
+          rejections.push({ eventName: event.name, argsJson: event.argsJson, code, message })
+        }
+      },
+    })
+    store.subscribe(queryDb({ query: 'SELECT id FROM todos', schema: anything }), () => {
+      notifications += 1
+    })
+    document.getElementById('state')!.textContent = 'ready'
+    return { state: 'ready' }
+  } catch (thrown) {
+    document.getElementById('state')!.textContent = 'failed'
+    return { state: 'failed', ...failure(thrown) }
+  }
+}
+
+const anything = {
+  '~standard': {
+    version: 1,
+    vendor: 'tested-app',
+    validate: (value: unknown) => ({ value }),
+  },
+} as const
+
+const theStore = (): Store => {
+  if (store === undefined) throw new Error('there is no store')
+  return store
+}
+
+const addOne = (text: string): void => {
+  theStore().commit(events.todoCreated({ id: nanoid(), text }))
+}
+
+/** A task of its own for what follows, without the delay of a timer. */
+const nextTask = (): Promise<void> =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
+      resolve()
+    }
+    port2.postMessage(0)
+  })
+
+const outcomeOf = (call: () => unknown): CallOutcome => {
+  try {
+    call()
+    return { outcome: 'returned' }
+  } catch (thrown) {
+    return { outcome: 'threw', ...failure(thrown) }
+  }
+}
+
+const badCalls: Record<BadCall, () => unknown> = {
+  'wrong-event-args': () =>
+    theStore().commit(events.todoCreated({ id: 'x', text: 7 as unknown as string })),
+  'unknown-event': () => theStore().commit({ name: 'v1.Nonsense', args: {} } as never),
+  'constraint-violation': () =>
+    theStore().commit(
+      events.todoCreated({ id: 'same', text: 'one' }),
+      events.todoCreated({ id: 'same', text: 'two' }),
+    ),
+  'unknown-column': () => theStore().query(todos.where({ nonsense: 1 } as never)),
+  'sql-error': () => theStore().query({ query: 'SELEKT 1', bindValues: [] }),
+  'write-by-query': () => theStore().query({ query: 'DELETE FROM todos', bindValues: [] }),
+}
+
+window.app = {
+  booted: boot(),
+  bootStatuses,
+  rejections,
+  add: (texts) => {
+    theStore().commit(...texts.map((text) => events.todoCreated({ id: nanoid(), text })))
+  },
+  addMany: async (prefix, count) => {
+    for (let i = 0; i < count; i++) {
+      addOne(`${prefix}-${i}`)
+      await nextTask()
+    }
+  },
+  startAdding: (prefix) => {
+    added = []
+    keepAdding = true
+    adding = (async () => {
+      while (keepAdding) {
+        const text = `${prefix}-${added.length}`
+        addOne(text)
+        added.push(text)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+    })()
+  },
+  addedCount: () => added.length,
+  stopAdding: async () => {
+    keepAdding = false
+    await adding
+    return added
+  },
+  remove: (text) => {
+    for (const row of window.app.rows()) {
+      if (row.text === text) theStore().commit(events.todoDeleted({ id: row.id }))
+    }
+  },
+  rows: () =>
+    theStore().query<RowData>({
+      query: 'SELECT rowid, * FROM todos ORDER BY rowid',
+      bindValues: [],
+    }),
+  status: () => {
+    const { pendingCount, localHead, upstreamHead } = theStore().syncStatus()
+    return { storageMode: theStore().storageMode, pendingCount, localHead, upstreamHead }
+  },
+  notifications: () => notifications,
+  attempt: (call) => outcomeOf(badCalls[call]),
+  attemptStore: async (id) => {
+    try {
+      await createStorePromise({ schema, adapter, storeId: id })
+      return { outcome: 'returned' }
+    } catch (thrown) {
+      return { outcome: 'threw', ...failure(thrown) }
+    }
+  },
+  workerCount: () => runningWorkers.length,
+  killWorker: () => {
+    for (const worker of runningWorkers.splice(0)) worker.terminate()
+  },
+  shutdown: () => theStore().shutdownPromise(),
+}

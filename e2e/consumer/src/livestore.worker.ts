@@ -1,0 +1,4 @@
+import { makeWorker } from 'livestore-wasm/worker'
+import { schema } from './schema'
+
+makeWorker({ schema })

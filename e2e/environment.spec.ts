@@ -1,0 +1,55 @@
+/** Where the package must run: under a strict policy, and where the browser refuses storage. */
+
+import { expect, test } from './fixtures/test.js'
+
+test('everything works under a strict content security policy, without isolation', async ({
+  tabs,
+}) => {
+  // The fixture fails the test for any violation: the browser reports each on the console.
+  const a = await tabs.open({ path: 'csp' })
+  const b = await tabs.open({ path: 'csp' })
+  expect(await a.page.evaluate(() => crossOriginIsolated)).toBe(false)
+
+  await a.add('milk')
+  await b.shows('milk')
+  await b.add('bread')
+  await Promise.all([a.saved(), b.saved()])
+  await a.close()
+  await b.becomesLeader()
+  await b.reload()
+  await b.shows('milk', 'bread')
+})
+
+test('without storage the store runs in memory, says so, and works', async ({ tabs }) => {
+  const refused = { worker: 'refused', refuseStorage: true } as const
+  const a = await tabs.open(refused)
+
+  expect((await a.status()).storageMode).toBe('in-memory')
+  const warnings = await a.page.evaluate(() =>
+    window.app.bootStatuses.filter((status) => status.stage === 'warning'),
+  )
+  expect(warnings).toHaveLength(1)
+  expect(warnings[0]).toMatchObject({ reason: 'private-browsing' })
+
+  await a.add('milk')
+  await a.saved()
+  const b = await tabs.open(refused)
+  expect((await b.status()).storageMode, 'also in a tab that does not lead').toBe('in-memory')
+  await b.add('bread')
+  await a.shows('milk', 'bread')
+
+  await a.close()
+  await b.becomesLeader()
+  await b.add('butter')
+  await b.saved()
+})
+
+test('without SharedWorker pairing trouble, three tabs boot at the same instant', async ({
+  tabs,
+}) => {
+  const all = await Promise.all([tabs.open(), tabs.open(), tabs.open()])
+  await Promise.all(all.map((tab, i) => tab.add(`todo-${i}`)))
+  await Promise.all(all.map((tab) => tab.shows('todo-0', 'todo-1', 'todo-2')))
+  const leaders = await Promise.all(all.map((tab) => tab.leads()))
+  expect(leaders.filter((leads) => leads)).toHaveLength(1)
+})

@@ -1,0 +1,141 @@
+/** What happens to the store when the leader goes: closed, crashed, or only its worker. */
+
+import { expect, test } from './fixtures/test.js'
+
+test('a new tab becomes leader when the leader tab closes', async ({ tabs }) => {
+  const a = await tabs.open()
+  const b = await tabs.open()
+  expect(await a.leads()).toBe(true)
+  expect(await b.leads()).toBe(false)
+  await a.add('by the old leader')
+  await a.saved()
+
+  await a.close()
+  await b.becomesLeader()
+  await b.add('by the new leader')
+  await b.saved()
+  await b.reload()
+
+  expect(await b.texts()).toEqual(['by the old leader', 'by the new leader'])
+})
+
+test('nothing confirmed is lost when the leader tab closes right after', async ({ tabs }) => {
+  const a = await tabs.open()
+  const b = await tabs.open()
+  await a.addMany('a', 50)
+  await b.addMany('b', 50)
+  await Promise.all([a.saved(), b.saved()])
+
+  await a.close()
+
+  await b.showsCount(100)
+  await b.reload()
+  await b.showsCount(100)
+})
+
+test('a tab that keeps committing through the hand-over loses nothing', async ({ tabs }) => {
+  const a = await tabs.open()
+  const b = await tabs.open()
+  await b.startAdding('b')
+  await expect.poll(() => b.addedCount()).toBeGreaterThan(20)
+
+  await a.close()
+  await b.becomesLeader()
+  const atHandOver = await b.addedCount()
+  await expect.poll(() => b.addedCount()).toBeGreaterThan(atHandOver + 20)
+  const texts = await b.stopAdding()
+  await b.saved()
+
+  expect(await b.texts()).toEqual(texts)
+  await b.reload()
+  expect(await b.texts(), 'the same from storage').toEqual(texts)
+})
+
+test('three tabs in line take over one after the other', async ({ tabs }) => {
+  const [a, b, c] = [await tabs.open(), await tabs.open(), await tabs.open()]
+  await a.add('a')
+  await Promise.all([b.shows('a'), c.shows('a')])
+
+  await a.close()
+  await b.becomesLeader()
+  await c.add('c')
+  await b.shows('a', 'c')
+  await b.add('b')
+  await c.shows('a', 'c', 'b')
+  await Promise.all([b.saved(), c.saved()])
+
+  await b.close()
+  await c.becomesLeader()
+  await c.add('last')
+  await c.saved()
+  const d = await tabs.open()
+  expect(await d.texts()).toEqual(['a', 'c', 'b', 'last'])
+})
+
+test('the leader tab reloads and the other tab goes on', async ({ tabs }) => {
+  const a = await tabs.open()
+  const b = await tabs.open()
+  await b.startAdding('b')
+  await expect.poll(() => b.addedCount()).toBeGreaterThan(5)
+
+  await a.reload()
+  await b.becomesLeader()
+  expect(await a.leads()).toBe(false)
+  const texts = await b.stopAdding()
+  await b.saved()
+
+  await a.shows(...texts)
+  await a.add('from the tab that reloaded')
+  await b.shows(...texts, 'from the tab that reloaded')
+})
+
+test('the leader tab crashes and the other tab goes on', async ({ tabs }) => {
+  const a = await tabs.open()
+  const b = await tabs.open()
+  await a.addMany('a', 20)
+  await a.saved()
+  await b.showsCount(20)
+
+  await a.crash()
+  await b.becomesLeader()
+  await b.add('after the crash')
+  await b.saved()
+  await b.reload()
+
+  expect(await b.texts()).toEqual([
+    ...Array.from({ length: 20 }, (_, i) => `a-${i}`),
+    'after the crash',
+  ])
+})
+
+test('a killed leader worker is replaced, with the tab still committing', async ({ tabs }) => {
+  const a = await tabs.open()
+  const b = await tabs.open()
+  await a.startAdding('a')
+  await b.startAdding('b')
+  await expect.poll(() => a.addedCount()).toBeGreaterThan(20)
+
+  await a.killWorker()
+  const [atKillA, atKillB] = [await a.addedCount(), await b.addedCount()]
+  await expect.poll(() => a.addedCount()).toBeGreaterThan(atKillA + 20)
+  await expect.poll(() => b.addedCount()).toBeGreaterThan(atKillB + 20)
+  const texts = [...(await a.stopAdding()), ...(await b.stopAdding())]
+  await Promise.all([a.saved(), b.saved()])
+
+  await Promise.all([a.shows(...texts), b.shows(...texts)])
+  expect(await a.rows()).toEqual(await b.rows())
+  await Promise.all([a.reload(), b.reload()])
+  await Promise.all([a.shows(...texts), b.shows(...texts)])
+})
+
+test('a store that is shut down lets the next tab lead', async ({ tabs }) => {
+  const a = await tabs.open()
+  const b = await tabs.open()
+  await a.add('milk')
+  await a.shutdown()
+
+  await b.becomesLeader()
+  await b.shows('milk')
+  await b.add('bread')
+  await b.saved()
+})
