@@ -132,7 +132,7 @@ const FORBIDDEN_TEXT = [
   },
 ]
 
-const isTest = (path) => /(_test\.cc|\.test\.(tsx?|mjs)|\.spec\.ts)$/.test(path)
+const isTest = (path) => /(_test\.cc|\.(test|test-d|fixture|spec)\.(tsx?|mjs))$/.test(path)
 const isTestHelp = (path) => isTest(path) || /(^|\/)(test|fixtures|testing)\//.test(path)
 const isCpp = (path) => /\.(h|cc)$/.test(path)
 const isTs = (path) => /\.(ts|tsx)$/.test(path)

@@ -1,0 +1,130 @@
+/**
+ * Looks at the package as npm would publish it: what is in the tarball, whether an app without any
+ * of our dependencies can import every entry in Node, and whether TypeScript accepts its
+ * declarations with every library checked. What an app does with it in a browser is e2e's part.
+ */
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ENTRIES } from './lib/entries.mjs'
+import { ROOT } from './lib/paths.mjs'
+import { run } from './lib/process.mjs'
+import { Failure } from './lib/terminal.mjs'
+
+/** Twice what it takes today, so that nothing big slips in unseen. */
+const TARBALL_BYTES_MAX = 2_000_000
+
+/** Entries that start something when imported, or need a package of the app. */
+const NOT_IN_NODE = ['worker', 'shared-worker', 'react', 'effect', 'vite']
+
+/** @throws Failure naming what is wrong with the package. Resolves to its size. */
+export async function checkTarball(tell) {
+  // Outside of the repository, where no node_modules of ours can help out.
+  const folder = join(tmpdir(), `livestore-wasm-package-${process.pid}`)
+  mkdirSync(folder, { recursive: true })
+  try {
+    const packed = await pack(folder, tell)
+    await install(folder, packed.filename, tell)
+    await importEntries(folder, tell)
+    await checkTypes(folder, tell)
+    return `${packed.files.length} files, ${(packed.size / 1000).toFixed(0)} KB`
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function pack(folder, tell) {
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
+  const output = await run('npm', args, {
+    log: 'npm-pack',
+    what: 'npm pack failed',
+    fix: 'mend what npm names above.',
+    tell,
+  })
+  const [packed] = Object.values(JSON.parse(output.slice(output.search(/^[[{]/m))))
+  const paths = packed.files.map((file) => file.path)
+  const expected = ENTRIES.flatMap(({ name }) => [`dist/${name}.js`, `dist/${name}.d.ts`])
+  expected.push('dist/livestore.wasm', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md')
+  const missing = expected.filter((path) => !paths.includes(path))
+  if (missing.length > 0) {
+    throw new Failure(`The tarball lacks ${missing.join(', ')}.`, 'build it, or mend `files`.')
+  }
+  const stray = paths.filter((path) => !path.startsWith('dist/') && !expected.includes(path))
+  if (stray.length > 0) {
+    throw new Failure(`The tarball has ${stray.join(', ')}.`, 'mend `files` in package.json.')
+  }
+  if (packed.size > TARBALL_BYTES_MAX) {
+    throw new Failure(
+      `The tarball has ${packed.size} bytes, more than ${TARBALL_BYTES_MAX}.`,
+      'find out what grew.',
+    )
+  }
+  return packed
+}
+
+async function install(folder, filename, tell) {
+  const manifest = { name: 'consumer', private: true, type: 'module' }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+  // Offline: the package has no dependency that npm would have to fetch.
+  const args = ['install', '--offline', '--no-audit', '--no-fund', '--prefix', folder]
+  await run('npm', [...args, join(folder, filename)], {
+    log: 'npm-install-tarball',
+    what: 'The tarball cannot be installed offline into an empty app',
+    fix: 'take the dependency that npm wants to fetch out of package.json.',
+    tell,
+  })
+  const installed = readdirSync(join(folder, 'node_modules')).filter(
+    (name) => !name.startsWith('.'),
+  )
+  if (installed.join() !== 'livestore-wasm') {
+    throw new Failure(`The package brings ${installed.join(', ')}.`, 'bundle what it needs.')
+  }
+}
+
+async function importEntries(folder, tell) {
+  const names = ENTRIES.map(({ name }) => name).filter((name) => !NOT_IN_NODE.includes(name))
+  const lines = names.map((name) => {
+    const specifier = name === 'index' ? 'livestore-wasm' : `livestore-wasm/${name}`
+    return `if (Object.keys(await import('${specifier}')).length === 0) throw new Error('${specifier} exports nothing')`
+  })
+  writeFileSync(join(folder, 'imports.mjs'), `${lines.join('\n')}\n`)
+  await run(process.execPath, [join(folder, 'imports.mjs')], {
+    log: 'package-import',
+    what: 'An entry of the package cannot be imported in Node',
+    fix: 'touch the browser in functions only, never while a module loads.',
+    tell,
+  })
+  // A worker must stand alone: an import would be a second file in another realm.
+  for (const { name } of ENTRIES.filter((entry) => entry.bundle === 'alone')) {
+    const file = join(folder, 'node_modules', 'livestore-wasm', 'dist', `${name}.js`)
+    if (/^\s*import[\s{*'"]|\bimport\(|\bimport\.meta\b/m.test(readFileSync(file, 'utf8'))) {
+      throw new Failure(`dist/${name}.js imports something.`, 'mend scripts/build.mjs.')
+    }
+  }
+}
+
+async function checkTypes(folder, tell) {
+  const consumer = ['.', './adapter-web', './worker']
+    .map((entry) => `livestore-wasm${entry.slice(1)}`)
+    .map((specifier, index) => `export * as entry${index} from '${specifier}'`)
+    .join('\n')
+  writeFileSync(join(folder, 'consumer.ts'), `${consumer}\n`)
+  for (const [module, moduleResolution] of [
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ]) {
+    const options = ['--module', module, '--moduleResolution', moduleResolution]
+    const strict = ['--strict', '--noEmit', '--skipLibCheck', 'false', '--types', '']
+    const target = ['--target', 'es2022', '--lib', 'es2023,dom,dom.iterable,dom.asynciterable']
+    const tsc = join(ROOT, 'node_modules', '.bin', 'tsc')
+    const file = join(folder, 'consumer.ts')
+    if (!existsSync(file)) throw new Error(`${file} is missing`)
+    await run(tsc, [...options, ...strict, ...target, file], {
+      log: `package-types-${moduleResolution}`,
+      what: `The declarations do not stand on their own (${moduleResolution})`,
+      fix: 'mend the types above where the package declares them.',
+      tell,
+    })
+  }
+}
