@@ -95,6 +95,7 @@ interface LockRequest {
   readonly mode: 'exclusive' | 'shared'
   readonly context: TestContext
   grant(): void
+  onGrant?: () => void
 }
 
 /** The lock manager of one origin. Each context gets its own view of it by `for`. */
@@ -162,13 +163,13 @@ export class TestLocks {
         this.#queues.set(name, queue)
         if (options.signal?.aborted === true) return reject(options.signal.reason)
         queue.push(request)
-        options.signal?.addEventListener('abort', () => {
-          const waiting = this.#queues.get(name) ?? []
-          if (!waiting.includes(request)) return
-          this.#queues.set(name, without(waiting, request))
+        const onAbort = (): void => {
+          this.#queues.set(name, without(this.#queues.get(name), request))
           reject(options.signal?.reason)
           this.#grantNext(name)
-        })
+        }
+        options.signal?.addEventListener('abort', onAbort)
+        request.onGrant = () => options.signal?.removeEventListener('abort', onAbort)
         context.onDeath(() => {
           this.#queues.set(name, without(this.#queues.get(name), request))
           this.#grantNext(name)
@@ -195,6 +196,7 @@ export class TestLocks {
       if (first === undefined || !this.#grantable(first)) return
       queue.shift()
       this.#held.set(name, [...(this.#held.get(name) ?? []), first])
+      first.onGrant?.()
       first.grant()
     }
   }
@@ -216,7 +218,6 @@ export class TestPort implements PortLike {
   #inbox: unknown[] = []
   #started = false
   #closed = false
-  #flushing = false
   readonly #listeners = new Map<string, Listener[]>()
   readonly #autoStart: boolean
   /** Everything this end was asked to send, for tests that look at the conversation. */
@@ -240,7 +241,7 @@ export class TestPort implements PortLike {
     const peer = this.#peer
     if (this.#closed || peer === undefined || peer.#closed) return
     peer.#inbox.push(copy)
-    peer.#flush()
+    if (peer.#started) peer.#deliverOne()
   }
 
   addEventListener(type: string, listener: Listener): void {
@@ -249,8 +250,9 @@ export class TestPort implements PortLike {
   }
 
   start(): void {
+    if (this.#started) return
     this.#started = true
-    this.#flush()
+    for (const _ of this.#inbox) this.#deliverOne()
   }
 
   close(): void {
@@ -266,16 +268,11 @@ export class TestPort implements PortLike {
     for (const listener of this.#listeners.get(type) ?? []) listener(event)
   }
 
-  /** One task per message, so that what is sent together arrives before a turn asked for meanwhile. */
-  #flush(): void {
-    if (!this.#started || this.#flushing || this.#inbox.length === 0) return
-    this.#flushing = true
+  /** A task for each message, in line with all others: a turn asked for now comes after it. */
+  #deliverOne(): void {
     setImmediate(() => {
-      this.#flushing = false
-      if (this.#closed) return
-      const data = this.#inbox.shift()
-      this.dispatch('message', { data })
-      this.#flush()
+      if (this.#closed || this.#inbox.length === 0) return
+      this.dispatch('message', { data: this.#inbox.shift() })
     })
   }
 }

@@ -4,7 +4,8 @@
  *     init ─► leader lock ─► files ─► engine ─► boot steps ─► serve ─► shutdown │ crash
  *
  * Takes the lock before it touches a file, and lets go of it after the last file is closed, so that
- * no two leaders of a store ever have files open at once. The files are opened while the page still
+ * no two leaders of a store ever have files open at once. After a failure it keeps the lock until the
+ * tab ends the worker: a free lock without a word before it means that the worker died. The files are opened while the page still
  * compiles the engine. Between boot steps it yields: a long replay does not make the worker deaf.
  *
  * Knows what an engine's leader does, not which: `openLeader` is passed in.
@@ -170,6 +171,7 @@ export class LeaderHost {
       this.#server.fail(error.code, error.message)
       this.#end()
       this.#report(error.code, error.message)
+      // The lock stays: the tab ends this worker once it has read why.
     }
   }
 
@@ -183,7 +185,7 @@ export class LeaderHost {
     }
   }
 
-  /** Waits for the leader before to end, and then holds the lock until `#end`. */
+  /** Waits for the leader before to end, and then holds the lock. */
   async #takeLeaderLock(storeId: string): Promise<void> {
     const { clock, locks } = this.#env
     const busy = new LiveStoreError(
@@ -214,6 +216,7 @@ export class LeaderHost {
     await nextTurn(this.#env.clock)
     this.#server.shutdown()
     this.#end()
+    this.#releaseLock()
     this.#tab.post({ type: 'shutdown-done' })
   }
 
@@ -221,10 +224,11 @@ export class LeaderHost {
   #crash(error: unknown): void {
     this.#leader = undefined
     this.#end()
+    // The lock stays: it is released when the tab, told why, ends this worker.
     this.#tab.post({ type: 'crashed', message: messageOf(error) })
   }
 
-  /** In this order: no one else opens the files before the lock is free. Idempotent. */
+  /** Closes what is open. The lock is not its concern: no one opens the files before it is free. */
   #end(): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
@@ -232,7 +236,6 @@ export class LeaderHost {
       this.#leader?.close()
     } finally {
       if (this.#pool?.mode === 'persisted') this.#pool.close()
-      this.#releaseLock()
     }
   }
 

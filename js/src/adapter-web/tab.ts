@@ -102,6 +102,7 @@ export class Tab {
   #portsSeen = 0
   #crashes: number[] = []
   #shutdownDone: () => void = () => undefined
+  #stopLeaderWatch: () => void = () => undefined
 
   #handlers: LinkHandlers | undefined
   #port: LeaderPort | undefined
@@ -226,6 +227,7 @@ export class Tab {
   #leave(): void {
     if (!this.#joined) return
     this.#joined = false
+    this.#stopLeaderWatch()
     this.#broker.post({ type: 'leave' })
   }
 
@@ -247,7 +249,7 @@ export class Tab {
   }
 
   #watchForUnreachableLeader(portsBefore: number, suspicions: number): void {
-    const cancel = this.#env.clock.after(leaderUnreachableCheckMs, () => {
+    this.#stopLeaderWatch = this.#env.clock.after(leaderUnreachableCheckMs, () => {
       void this.#env.locks.query().then(({ held }) => {
         if (!this.#joined || this.#portsSeen > portsBefore || this.#over.signal.aborted) return
         const lock = leaderLockName(this.#options.storeId)
@@ -265,7 +267,6 @@ export class Tab {
         this.#watchForUnreachableLeader(portsBefore, leads ? suspicions + 1 : 0)
       })
     })
-    onAbort(this.#over.signal, cancel)
   }
 
   // --- leading ----------------------------------------------------------------------------------

@@ -1,0 +1,387 @@
+/**
+ * Tabs of one origin over the doubles: who leads, who follows, and that no committed event is lost or
+ * taken in twice when leaders come and go.
+ */
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import { settle, TestWorker } from '../../test/doubles.js'
+import { TestOrigin, type TestTab } from '../../test/origin.js'
+import { LiveStoreError } from '../errors.js'
+import { leaderUnreachableCheckMs, workerCrashesPerMinuteMax } from './tab.js'
+
+let origin: TestOrigin
+
+beforeEach(() => {
+  origin = new TestOrigin()
+})
+
+const leaders = (...tabs: TestTab[]): string[] =>
+  tabs.filter((tab) => tab.leads).map(({ name }) => name)
+
+describe('election', () => {
+  test('the first tab leads and its session has a direct port', async () => {
+    const tab = origin.openTab()
+    await settle()
+    tab.commit('e1')
+    await settle()
+    expect(leaders(tab)).toEqual(['t1'])
+    expect(tab.ports).toBe(1)
+    expect(origin.stored).toEqual(['e1'])
+    expect(tab.shown).toEqual(['e1'])
+    expect(tab.pending).toEqual([])
+  })
+
+  test('a second tab follows through the shared worker, and each sees what the other commits', async () => {
+    const first = origin.openTab()
+    await settle()
+    first.commit('e1')
+    const second = origin.openTab()
+    await settle()
+    second.commit('e2')
+    await settle()
+    expect(leaders(first, second)).toEqual(['t1'])
+    expect(first.shown).toEqual(['e1', 'e2'])
+    expect(second.shown).toEqual(['e1', 'e2'])
+    expect(origin.stored).toEqual(['e1', 'e2'])
+  })
+
+  test('of tabs opened at the same instant one leads and all follow it', async () => {
+    const tabs = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    for (const tab of tabs) tab.commit(`by ${tab.name}`)
+    await settle()
+    expect(leaders(...tabs)).toHaveLength(1)
+    for (const tab of tabs) {
+      expect(tab.shown).toEqual(origin.stored)
+      expect(tab.pending).toEqual([])
+    }
+    expect(origin.stored.toSorted()).toEqual(['by t1', 'by t2', 'by t3'])
+  })
+
+  test('tabs that share a session id are served side by side', async () => {
+    const tabs = [0, 1, 2].map(() => origin.openTab({ sessionId: 'same' }))
+    await settle()
+    for (const tab of tabs) tab.commit(`by ${tab.name}`)
+    await settle()
+    for (const tab of tabs) expect(tab.shown).toEqual(origin.stored)
+    expect(origin.stored).toHaveLength(3)
+  })
+})
+
+describe('a leader that goes', () => {
+  test('by closing: the next in line leads, and what was committed just before is stored', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    first.commit('last words')
+    await first.close()
+    await settle()
+    expect(leaders(first, second, third)).toEqual(['t2'])
+    third.commit('e2')
+    await settle()
+    expect(origin.stored).toEqual(['last words', 'e2'])
+    expect(second.shown).toEqual(['last words', 'e2'])
+    expect(third.shown).toEqual(['last words', 'e2'])
+    expect(third.ports).toBe(2)
+  })
+
+  test('by being killed: pushes in flight are pushed again, and no event is lost or doubled', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    for (let i = 0; i < 20; i++) {
+      second.commit(`s${i}`)
+      third.commit(`t${i}`)
+      await new Promise((resolve) => setImmediate(resolve))
+      if (i === 10) first.kill()
+    }
+    await settle()
+    expect(leaders(first, second, third)).toEqual(['t2'])
+    expect(origin.stored).toHaveLength(40)
+    expect(new Set(origin.stored).size).toBe(40)
+    expect(second.shown).toEqual(origin.stored)
+    expect(third.shown).toEqual(origin.stored)
+    expect([...second.pending, ...third.pending]).toEqual([])
+  })
+
+  test('while the next tab boots: that tab completes its boot as leader', async () => {
+    const first = origin.openTab()
+    await settle()
+    const second = origin.openTab()
+    first.kill()
+    await settle()
+    second.commit('e1')
+    await settle()
+    expect(leaders(first, second)).toEqual(['t2'])
+    expect(second.shown).toEqual(['e1'])
+    expect(origin.stored).toEqual(['e1'])
+  })
+
+  test('by reload: the other takes over, and the reloaded tab follows it', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    first.commit('e1')
+    await settle()
+    first.kill()
+    const reloaded = origin.openTab()
+    await settle()
+    reloaded.commit('e2')
+    await settle()
+    expect(leaders(second, reloaded)).toEqual(['t2'])
+    expect(reloaded.shown).toEqual(['e1', 'e2'])
+    expect(second.shown).toEqual(['e1', 'e2'])
+  })
+
+  test('a promoted tab is not paired with itself by the broker', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    await first.close()
+    await settle()
+    // One port from the first leader through the broker, one directly from its own worker.
+    expect(second.ports).toBe(2)
+    expect(second.heard.filter((type) => type === 'welcome')).toHaveLength(2)
+  })
+})
+
+describe('a session that goes', () => {
+  test('by being killed: the others go on, and nothing is sent to it any more', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    second.kill()
+    await settle()
+    const heard = second.heard.length
+    third.commit('e1')
+    await settle()
+    expect(first.shown).toEqual(['e1'])
+    expect(third.shown).toEqual(['e1'])
+    expect(second.heard).toHaveLength(heard)
+    expect(leaders(first, third)).toEqual(['t1'])
+  })
+
+  test('a tab that waited in line and closed is not elected', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    await second.close()
+    await first.close()
+    await settle()
+    expect(leaders(first, second, third)).toEqual(['t3'])
+  })
+
+  test('after the last tab closed no lock is held', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    await first.close()
+    await second.close()
+    await settle()
+    expect(origin.locks.heldNames()).toEqual([])
+    expect([...origin.opfs.files.values()].some((file) => file.open)).toBe(false)
+  })
+
+  test('close may be called twice, and before anything has started', async () => {
+    const tab = origin.openTab()
+    await Promise.all([tab.close(), tab.tab.close()])
+    await settle()
+    expect(origin.locks.heldNames()).toEqual([])
+  })
+})
+
+describe('a worker that crashes', () => {
+  test('is replaced, and the session goes on with what is stored', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    first.commit('e1')
+    await settle()
+    first.workers[0]?.fail('boom')
+    first.workers[0]?.context.kill()
+    await settle()
+    second.commit('e2')
+    first.commit('e3')
+    await settle()
+    expect(leaders(first, second)).toHaveLength(1)
+    expect(origin.stored.toSorted()).toEqual(['e1', 'e2', 'e3'])
+    expect(first.shown).toEqual(origin.stored)
+    expect(second.shown).toEqual(origin.stored)
+    expect(first.warnings).toHaveLength(1)
+  })
+
+  test('without a word is noticed by its lock', async () => {
+    const tab = origin.openTab()
+    await settle()
+    tab.workers[0]?.context.kill()
+    await settle()
+    tab.commit('e1')
+    await settle()
+    expect(tab.workers).toHaveLength(2)
+    expect(origin.stored).toEqual(['e1'])
+  })
+
+  test('more often than the limit ends in a failure, which names the cause', async () => {
+    const tab = origin.openTab()
+    await settle()
+    // An event that breaks the engine breaks it again in every new worker.
+    tab.commit('abort')
+    await settle()
+    await settle()
+    expect(tab.workers).toHaveLength(workerCrashesPerMinuteMax + 1)
+    expect(tab.failures.map(({ code }) => code)).toEqual(['Internal'])
+    expect(tab.failures[0]?.message).toContain('unreachable')
+    expect(origin.locks.heldNames()).toEqual([])
+  })
+
+  test('now and then is replaced each time', async () => {
+    const tab = origin.openTab()
+    await settle()
+    for (let i = 0; i < workerCrashesPerMinuteMax * 3; i++) {
+      tab.workers.at(-1)?.context.kill()
+      await settle()
+      await origin.clock.advance(60_000 / workerCrashesPerMinuteMax)
+    }
+    tab.commit('e1')
+    await settle()
+    expect(tab.failures).toEqual([])
+    expect(origin.stored).toEqual(['e1'])
+  })
+})
+
+describe('a boot that fails', () => {
+  test('is reported with its code, and the lock goes to the next tab', async () => {
+    origin.bootFailure = new LiveStoreError('NewerFormat', 'format 9')
+    const first = origin.openTab()
+    await settle()
+    expect(first.failures.map(({ code }) => code)).toEqual(['NewerFormat'])
+    expect(origin.locks.heldNames()).toEqual([])
+    origin.bootFailure = undefined
+    const second = origin.openTab()
+    await settle()
+    second.commit('e1')
+    await settle()
+    expect(leaders(first, second)).toEqual(['t2'])
+  })
+
+  test('a script that does not load is a failure at once, not a crash to be repeated', async () => {
+    const tab = origin.openTab({
+      workerScript: () => {
+        throw new SyntaxError('unexpected token')
+      },
+    })
+    await settle()
+    expect(tab.failures.map(({ code }) => code)).toEqual(['Unsupported'])
+    expect(tab.failures[0]?.message).toContain('unexpected token')
+    expect(tab.workers).toHaveLength(1)
+  })
+
+  test('a worker file of another build is a failure that says so', async () => {
+    const tab = origin.openTab({
+      workerScript: (worker) => worker.scope.postMessage({ type: 'greetings' }, []),
+    })
+    await settle()
+    expect(tab.failures.map(({ code }) => code)).toEqual(['ProtocolMismatch'])
+  })
+
+  test('a schema that differs from the leader costs only its own tab', async () => {
+    const first = origin.openTab()
+    await settle()
+    const second = origin.openTab({ schemaHash: 'schema-2' })
+    await settle()
+    expect(second.heard.at(-1)).toBe('error SchemaMismatch')
+    first.commit('e1')
+    await settle()
+    expect(origin.stored).toEqual(['e1'])
+  })
+})
+
+describe('another build of the app', () => {
+  test('leads from behind another shared worker: the tab fails instead of hanging', async () => {
+    const first = origin.openTab({ build: 'build-1' })
+    await settle()
+    const second = origin.openTab({ build: 'build-2' })
+    await origin.clock.advance(leaderUnreachableCheckMs * 2 + 1)
+    expect(second.failures.map(({ code }) => code)).toEqual(['ProtocolMismatch'])
+    first.commit('e1')
+    await settle()
+    expect(origin.stored).toEqual(['e1'])
+  })
+
+  test('that closes in time leaves the lead to the waiting tab', async () => {
+    const first = origin.openTab({ build: 'build-1' })
+    await settle()
+    const second = origin.openTab({ build: 'build-2' })
+    await origin.clock.advance(leaderUnreachableCheckMs)
+    await first.close()
+    await origin.clock.advance(leaderUnreachableCheckMs * 3)
+    expect(second.failures).toEqual([])
+    expect(leaders(first, second)).toEqual(['t2'])
+  })
+})
+
+describe('storage', () => {
+  test('that is refused: the store runs in memory, says why, and every tab knows it', async () => {
+    origin.opfs.refusal = new DOMException('not in this window', 'SecurityError')
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    first.commit('e1')
+    await settle()
+    for (const tab of [first, second]) {
+      expect(tab.tab.storageMode).toBe('in-memory')
+      expect(tab.heard.slice(0, 2)).toEqual(['boot-status', 'boot-status'])
+      expect(tab.shown).toEqual(['e1'])
+    }
+  })
+
+  test('handles that a dying leader still holds are waited for', async () => {
+    const stuck = new DOMException('still open', 'NoModificationAllowedError')
+    origin.opfs.handleRefusal = stuck
+    const tab = origin.openTab()
+    await origin.clock.advance(2_000)
+    expect(tab.heard).toEqual([])
+    origin.opfs.handleRefusal = undefined
+    await origin.clock.advance(500)
+    tab.commit('e1')
+    await settle()
+    expect(origin.stored).toEqual(['e1'])
+  })
+
+  test('handles that stay held end in StorageBusy', async () => {
+    origin.opfs.handleRefusal = new DOMException('still open', 'NoModificationAllowedError')
+    const tab = origin.openTab()
+    await origin.clock.advance(20_000)
+    expect(tab.failures.map(({ code }) => code)).toEqual(['StorageBusy'])
+  })
+
+  test('reset removes what is stored when the tab leads at once', async () => {
+    const first = origin.openTab()
+    await settle()
+    first.commit('old')
+    await settle()
+    await first.close()
+    const second = origin.openTab({ resetPersistence: true })
+    await settle()
+    second.commit('new')
+    await settle()
+    expect(origin.stored).toEqual(['new'])
+  })
+
+  test('reset is ignored with a warning where another tab leads, also after a promotion', async () => {
+    const first = origin.openTab()
+    await settle()
+    first.commit('kept')
+    await settle()
+    const second = origin.openTab({ resetPersistence: true })
+    await settle()
+    expect(second.warnings).toHaveLength(1)
+    await first.close()
+    await settle()
+    expect(leaders(second)).toEqual(['t2'])
+    expect(origin.stored).toEqual(['kept'])
+  })
+})
+
+test('TestWorker scripts run after their tab had the time to send the first message', async () => {
+  // The doubles are only worth something if they keep the browser's order.
+  const order: string[] = []
+  const { TestContext } = await import('../../test/doubles.js')
+  const worker = new TestWorker(new TestContext(), () => order.push('script'))
+  order.push('constructed')
+  worker.postMessage('hello')
+  worker.scope.addEventListener('message', () => order.push('message'))
+  await settle()
+  expect(order).toEqual(['constructed', 'script', 'message'])
+})

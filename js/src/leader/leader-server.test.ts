@@ -1,0 +1,369 @@
+/**
+ * The server over ports and a clock in memory, with a leader that keeps a log of byte strings: what is
+ * pinned here is who is sent what and in which order, not what events mean.
+ */
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import { settle, TestClock, TestPort } from '../../test/doubles.js'
+import { LiveStoreError } from '../errors.js'
+import type { LeaderToSession, SeqNumData, SessionToLeader } from '../protocol/messages.js'
+import {
+  drainRetryFirstMs,
+  drainRetryMaxMs,
+  LeaderServer,
+  type ServedDrainEntry,
+  type ServedLeader,
+} from './leader-server.js'
+
+const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text).slice()
+const textOf = (buffer: ArrayBuffer | undefined): string =>
+  buffer === undefined ? 'none' : new TextDecoder().decode(buffer)
+
+/** A leader whose log is a list of texts. `bad` bytes are malformed, `stale` ones are rejected. */
+class FakeLeader implements ServedLeader {
+  readonly schemaHash = 'schema-1'
+  readonly log: string[] = []
+  drains = 0
+  storageFull = false
+  broken = false
+  #queue: { session: number; push: number; text: string }[] = []
+
+  submit(session: number, push: number, events: Uint8Array): void {
+    const text = new TextDecoder().decode(events)
+    if (text === 'bad') throw new LiveStoreError('MalformedBytes', 'these are no events')
+    this.#queue.push({ session, push, text })
+  }
+
+  drain(): readonly ServedDrainEntry[] {
+    this.drains += 1
+    if (this.broken) throw new WebAssembly.RuntimeError('unreachable')
+    if (this.storageFull) throw new LiveStoreError('StorageFull', 'no space is left')
+    return this.#queue.splice(0).flatMap(({ session, push, text }): ServedDrainEntry[] => {
+      if (text === 'stale') return [{ type: 'push-result', session, push, outcome: 'rejected' }]
+      if (text === 'nonsense') {
+        const failure = { failedIndex: 0, code: 'Sql', message: 'no such table' }
+        return [{ type: 'push-result', session, push, outcome: 'failed', ...failure }]
+      }
+      this.log.push(text)
+      return [
+        { type: 'advance', author: session, events: bytesOf(text) },
+        { type: 'push-result', session, push, outcome: 'accepted' },
+      ]
+    })
+  }
+
+  eventsAfter(cursor: SeqNumData): Uint8Array | undefined {
+    return cursor.global > this.log.length
+      ? undefined
+      : bytesOf(this.log.slice(cursor.global).join(','))
+  }
+
+  image(): Uint8Array {
+    return bytesOf(`image(${this.log.join(',')})`)
+  }
+}
+
+/** A session at the other end of a port: what it heard, in short form. */
+class FakeSession {
+  readonly heard: string[] = []
+  readonly port: TestPort
+  #pushes = 0
+
+  constructor(port: TestPort) {
+    this.port = port
+    port.addEventListener('message', ({ data }) => this.heard.push(short(data as LeaderToSession)))
+    port.start()
+  }
+
+  say(message: SessionToLeader | { type: string }, transfer: Transferable[] = []): void {
+    this.port.postMessage(message, transfer)
+  }
+
+  hello(overrides: Partial<SessionToLeader & { type: 'hello' }> = {}): void {
+    this.say({
+      type: 'hello',
+      protocol: 1,
+      sessionId: 's',
+      clientId: 'c',
+      schemaHash: 'schema-1',
+      ...overrides,
+    })
+  }
+
+  push(text: string): void {
+    this.#pushes += 1
+    const events = bytesOf(text).buffer
+    this.say({ type: 'push', id: this.#pushes, events }, [events])
+  }
+}
+
+const short = (message: LeaderToSession): string => {
+  switch (message.type) {
+    case 'boot-status':
+      return message.status.stage
+    case 'welcome':
+      return `welcome ${textOf(message.image ?? message.events)}`
+    case 'image':
+      return textOf(message.image)
+    case 'advance':
+      return `advance ${textOf(message.events)}`
+    case 'push-result':
+      return message.outcome === 'failed'
+        ? `failed ${message.id} at ${message.failedIndex}: ${message.code}`
+        : `${message.outcome} ${message.id}`
+    case 'error':
+      return `error ${message.code}${message.retrying === true ? ' retrying' : ''}`
+  }
+}
+
+let clock: TestClock
+let leader: FakeLeader
+let server: LeaderServer
+let crashes: unknown[]
+
+const connect = (): FakeSession => {
+  const { port1, port2 } = TestPort.channel()
+  server.connect(port2)
+  return new FakeSession(port1)
+}
+
+/** A session that was welcomed, with what it has heard so far forgotten. */
+const welcomed = async (): Promise<FakeSession> => {
+  const session = connect()
+  session.hello()
+  await settle()
+  session.heard.length = 0
+  return session
+}
+
+beforeEach(() => {
+  clock = new TestClock()
+  leader = new FakeLeader()
+  crashes = []
+  server = new LeaderServer({ clock, onCrash: (error) => crashes.push(error) })
+})
+
+describe('boot', () => {
+  test('statuses reach every session as they happen, and the welcome follows done', async () => {
+    const early = connect()
+    early.hello()
+    server.reportStatus({ stage: 'migrating', progress: { done: 1, total: 1 } })
+    await settle()
+    expect(early.heard).toEqual(['migrating'])
+    server.reportStatus({ stage: 'rehydrating', progress: { done: 1, total: 2 } })
+    server.serve(leader, 'persisted')
+    await settle()
+    expect(early.heard).toEqual(['migrating', 'rehydrating', 'done', 'welcome image()'])
+  })
+
+  test('a late session hears every warning and the latest status', async () => {
+    server.reportStatus({ stage: 'warning', reason: 'private-browsing', message: 'refused' })
+    server.reportStatus({ stage: 'migrating', progress: { done: 1, total: 2 } })
+    server.reportStatus({ stage: 'migrating', progress: { done: 2, total: 2 } })
+    server.serve(leader, 'in-memory')
+    const late = connect()
+    late.hello()
+    await settle()
+    expect(late.heard).toEqual(['warning', 'done', 'welcome image()'])
+  })
+
+  test('a failed boot is told to sessions that are there and to those that come', async () => {
+    const early = connect()
+    server.fail('CorruptEventlog', 'page 3 is damaged')
+    const late = connect()
+    await settle()
+    expect(early.heard).toEqual(['error CorruptEventlog'])
+    expect(late.heard).toEqual(['error CorruptEventlog'])
+  })
+})
+
+describe('hello', () => {
+  test('a cursor the log holds is answered with the events after it, another with the image', async () => {
+    leader.log.push('e1', 'e2', 'e3')
+    server.serve(leader, 'persisted')
+    const known = connect()
+    known.hello({ cursor: { global: 1, client: 0, generation: 0 } })
+    const unknown = connect()
+    unknown.hello({ cursor: { global: 9, client: 0, generation: 0 } })
+    await settle()
+    expect(known.heard).toEqual(['done', 'welcome e2,e3'])
+    expect(unknown.heard).toEqual(['done', 'welcome image(e1,e2,e3)'])
+  })
+
+  test('another schema or protocol is refused with its code, and others are not disturbed', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    const oldSchema = connect()
+    oldSchema.hello({ schemaHash: 'schema-0' })
+    const oldProtocol = connect()
+    oldProtocol.hello({ protocol: 0 })
+    await settle()
+    expect(oldSchema.heard).toEqual(['done', 'error SchemaMismatch'])
+    expect(oldProtocol.heard).toEqual(['done', 'error ProtocolMismatch'])
+    session.push('e1')
+    await settle()
+    expect(session.heard).toEqual(['accepted 1'])
+  })
+
+  test('a hello after a push that is still unanswered is welcomed with that push in the log', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    session.push('e1')
+    session.hello({ cursor: { global: 0, client: 0, generation: 0 } })
+    await settle()
+    expect(session.heard).toEqual(['accepted 1', 'welcome e1'])
+  })
+})
+
+describe('push', () => {
+  test('pushes that arrive together share one drain, and each hears of the others in log order', async () => {
+    server.serve(leader, 'persisted')
+    const [a, b, reader] = [await welcomed(), await welcomed(), await welcomed()]
+    a.push('a1')
+    b.push('b1')
+    await settle()
+    expect(leader.drains).toBe(1)
+    expect(a.heard).toEqual(['accepted 1', 'advance b1'])
+    expect(b.heard).toEqual(['advance a1', 'accepted 1'])
+    expect(reader.heard).toEqual(['advance a1', 'advance b1'])
+  })
+
+  test('rejections and failures are handed on with what they carry', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    session.push('stale')
+    await settle()
+    session.push('nonsense')
+    await settle()
+    expect(session.heard).toEqual(['rejected 1', 'failed 2 at 0: Sql'])
+  })
+
+  test('malformed bytes cost their sender its port and nobody else anything', async () => {
+    server.serve(leader, 'persisted')
+    const [bad, good] = [await welcomed(), await welcomed()]
+    bad.push('bad')
+    good.push('e1')
+    await settle()
+    expect(bad.heard).toEqual(['error MalformedBytes'])
+    expect(good.heard).toEqual(['accepted 1'])
+    bad.push('e2')
+    await settle()
+    expect(leader.log).toEqual(['e1'])
+  })
+
+  test.each([
+    ['a message of no known type', { type: 'shout' }],
+    ['a push without bytes', { type: 'push', id: 1, events: 'e1' }],
+    ['a hello with a cursor of text', { type: 'hello', protocol: 1, cursor: 'head' }],
+    ['something that is no message', null],
+  ])('%s is refused', async (_, message) => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    session.say(message as SessionToLeader)
+    await settle()
+    expect(session.heard).toEqual(['error ProtocolMismatch'])
+  })
+
+  test('a push before the welcome, and a second one before the answer, are refused', async () => {
+    server.serve(leader, 'persisted')
+    const hasty = connect()
+    hasty.push('e1')
+    const greedy = await welcomed()
+    greedy.push('e1')
+    greedy.push('e2')
+    await settle()
+    expect(hasty.heard).toEqual(['done', 'error ProtocolMismatch'])
+    expect(greedy.heard).toEqual(['error ProtocolMismatch'])
+  })
+
+  test('a session that is gone is sent nothing, and its last push is still taken in', async () => {
+    server.serve(leader, 'persisted')
+    const [leaving, staying] = [await welcomed(), await welcomed()]
+    leaving.push('e1')
+    leaving.say({ type: 'bye' })
+    await settle()
+    expect(leader.log).toEqual(['e1'])
+    expect(leaving.heard).toEqual([])
+    expect(staying.heard).toEqual(['advance e1'])
+  })
+
+  test('an image is sent on request', async () => {
+    leader.log.push('e1')
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    session.say({ type: 'image' })
+    await settle()
+    expect(session.heard).toEqual(['image(e1)'])
+  })
+})
+
+describe('storage that is full', () => {
+  test('is told once; the push stays queued and is answered when there is space again', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    leader.storageFull = true
+    session.push('e1')
+    await settle()
+    expect(session.heard).toEqual(['error StorageFull retrying'])
+    await clock.advance(drainRetryFirstMs * 10)
+    expect(session.heard).toHaveLength(1)
+    leader.storageFull = false
+    await clock.advance(drainRetryMaxMs)
+    expect(session.heard.slice(1)).toEqual(['accepted 1'])
+  })
+
+  test('is tried again at growing intervals that stay bounded', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    leader.storageFull = true
+    session.push('e1')
+    await clock.advance(1_000)
+    // At once, then after 100, 200 and 400 ms.
+    expect(leader.drains).toBe(4)
+    const before = leader.drains
+    await clock.advance(drainRetryMaxMs * 10)
+    expect(leader.drains - before).toBeGreaterThanOrEqual(9)
+    expect(leader.drains - before).toBeLessThanOrEqual(16)
+  })
+
+  test('is tried again with the next push', async () => {
+    server.serve(leader, 'persisted')
+    const [a, b] = [await welcomed(), await welcomed()]
+    leader.storageFull = true
+    a.push('a1')
+    await clock.advance(60_000)
+    leader.storageFull = false
+    b.push('b1')
+    await settle()
+    expect(a.heard).toEqual(['error StorageFull retrying', 'accepted 1', 'advance b1'])
+    expect(b.heard).toEqual(['error StorageFull retrying', 'advance a1', 'accepted 1'])
+  })
+})
+
+describe('end', () => {
+  test('an engine that breaks is reported to sessions and to the owner, and is not called again', async () => {
+    server.serve(leader, 'persisted')
+    const [a, b] = [await welcomed(), await welcomed()]
+    leader.broken = true
+    a.push('e1')
+    await settle()
+    expect(a.heard).toEqual(['error Internal'])
+    expect(b.heard).toEqual(['error Internal'])
+    expect(crashes).toHaveLength(1)
+    b.push('e2')
+    server.shutdown()
+    await settle()
+    expect(leader.drains).toBe(1)
+  })
+
+  test('a shutdown takes in and answers what was pushed before', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    session.push('e1')
+    await new Promise((resolve) => setImmediate(resolve))
+    server.shutdown()
+    await settle()
+    expect(leader.log).toEqual(['e1'])
+    expect(session.heard).toEqual(['accepted 1'])
+  })
+})

@@ -1,0 +1,277 @@
+/**
+ * An origin with tabs in it, in memory: the real election, broker, leader host, server and ports over
+ * the doubles, and in place of the engine a leader that keeps a list of texts in its storage.
+ *
+ * The sessions here push texts and follow; they stand for the engine's, and keep its rules: one push
+ * at a time, and whatever a leader's log does not show after a leader change is pushed again.
+ */
+
+import { Broker } from '../../shared-worker/src/broker.js'
+import {
+  type BootableLeader,
+  type LeaderFactory,
+  LeaderHost,
+} from '../../worker/src/leader-host.js'
+import type { PoolFile } from '../../worker/src/opfs-pool.js'
+import { Tab, type TabEnv } from '../src/adapter-web/tab.js'
+import { LiveStoreError } from '../src/errors.js'
+import type { ServedDrainEntry } from '../src/leader/leader-server.js'
+import type { LeaderToSession, SeqNumData } from '../src/protocol/messages.js'
+import type { LeaderPort } from '../src/store/adapter.js'
+import {
+  settle,
+  TestClock,
+  TestContext,
+  TestLocks,
+  TestOpfs,
+  TestPort,
+  TestSharedWorkers,
+  TestWorker,
+} from './doubles.js'
+
+/** The smallest module there is: magic and version. */
+const emptyModule = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
+
+const bytesOf = (value: unknown): Uint8Array<ArrayBuffer> =>
+  new TextEncoder().encode(JSON.stringify(value)).slice()
+const listOf = (bytes: ArrayBuffer | Uint8Array | undefined): string[] =>
+  bytes === undefined || bytes.byteLength === 0 ? [] : JSON.parse(new TextDecoder().decode(bytes))
+
+/** Keeps its log in `eventlog.db`, written before anything is answered. */
+class TextLeader implements BootableLeader {
+  readonly schemaHash: string
+  readonly #origin: TestOrigin
+  readonly #file: PoolFile | undefined
+  #log: string[] = []
+  #queue: { session: number; push: number; texts: string[] }[] = []
+
+  constructor(origin: TestOrigin, schemaHash: string, storage: readonly PoolFile[] | 'in-memory') {
+    this.#origin = origin
+    this.schemaHash = schemaHash
+    if (storage === 'in-memory') return
+    this.#file = storage.find(({ name }) => name === 'eventlog.db')
+    const bytes = new Uint8Array(this.#file?.handle.getSize() ?? 0)
+    this.#file?.handle.read(bytes, { at: 0 })
+    this.#log = listOf(bytes)
+  }
+
+  bootStep(): { stage: 'done'; done: number; total: number } {
+    if (this.#origin.bootFailure !== undefined) throw this.#origin.bootFailure
+    return { stage: 'done', done: 0, total: 0 }
+  }
+
+  submit(session: number, push: number, events: Uint8Array): void {
+    this.#queue.push({ session, push, texts: listOf(events) })
+  }
+
+  drain(): readonly ServedDrainEntry[] {
+    return this.#queue.splice(0).flatMap(({ session, push, texts }): ServedDrainEntry[] => {
+      if (texts.includes('abort')) throw new WebAssembly.RuntimeError('unreachable')
+      this.#log.push(...texts)
+      const bytes = bytesOf(this.#log)
+      this.#file?.handle.truncate(0)
+      this.#file?.handle.write(bytes, { at: 0 })
+      return [
+        { type: 'advance', author: session, events: bytesOf(texts) },
+        { type: 'push-result', session, push, outcome: 'accepted' },
+      ]
+    })
+  }
+
+  eventsAfter({ global }: SeqNumData): Uint8Array | undefined {
+    return global > this.#log.length ? undefined : bytesOf(this.#log.slice(global))
+  }
+
+  image(): Uint8Array {
+    return bytesOf(this.#log)
+  }
+
+  close(): void {}
+}
+
+export interface OpenTabOptions {
+  readonly sessionId?: string
+  readonly schemaHash?: string
+  readonly resetPersistence?: boolean
+  readonly protocolOfWorker?: number
+  /** Another build of the app has another shared worker of the same name. */
+  readonly build?: string
+  /** Runs in place of the leader worker's script. */
+  readonly workerScript?: (worker: TestWorker) => void
+}
+
+export class TestOrigin {
+  readonly clock = new TestClock()
+  readonly locks = new TestLocks()
+  readonly opfs = new TestOpfs()
+  /** Thrown by the boot of every leader while it is set. */
+  bootFailure: Error | undefined
+  readonly #sharedWorkers = new Map<string, TestSharedWorkers>()
+  #tabs = 0
+
+  /** What is stored, as the next leader will find it. */
+  get stored(): string[] {
+    const file = this.opfs.files.get('livestore-wasm-store@1/eventlog.db')
+    return listOf(file?.bytes)
+  }
+
+  openTab(options: OpenTabOptions = {}): TestTab {
+    this.#tabs += 1
+    return new TestTab(this, `t${this.#tabs}`, options)
+  }
+
+  sharedWorkers(build: string): TestSharedWorkers {
+    const known = this.#sharedWorkers.get(build)
+    if (known !== undefined) return known
+    const workers = new TestSharedWorkers(() => {
+      const broker = new Broker({
+        locks: this.locks.for(new TestContext()),
+        createChannel: () => TestPort.channel(),
+      })
+      return (port) => broker.connect(port)
+    })
+    this.#sharedWorkers.set(build, workers)
+    return workers
+  }
+}
+
+/** A tab with a session in it. */
+export class TestTab {
+  readonly name: string
+  readonly context = new TestContext()
+  readonly workers: TestWorker[] = []
+  readonly warnings: string[] = []
+  readonly failures: LiveStoreError[] = []
+  /** Events of the log in order, as this session knows them. */
+  log: string[] = []
+  /** Committed here, not confirmed. */
+  pending: string[] = []
+  /** The messages heard, by type. */
+  readonly heard: string[] = []
+  ports = 0
+  readonly tab: Tab
+  readonly #schemaHash: string
+  #port: LeaderPort | undefined
+  #inFlight: string[] | undefined
+  #following = false
+  #pushId = 0
+
+  constructor(origin: TestOrigin, name: string, options: OpenTabOptions) {
+    this.name = name
+    this.#schemaHash = options.schemaHash ?? 'schema-1'
+    const factory: LeaderFactory = {
+      fileNames: ['eventlog.db', 'state.db'],
+      open: async (_, storage) => new TextLeader(origin, this.#schemaHash, storage),
+    }
+    const script =
+      options.workerScript ??
+      ((worker) => {
+        const env = {
+          clock: origin.clock,
+          locks: origin.locks.for(worker.context),
+          getDirectory: () => origin.opfs.getDirectory(worker.context),
+        }
+        new LeaderHost(worker.scope, env, factory)
+      })
+    const env: TabEnv = {
+      clock: origin.clock,
+      locks: origin.locks.for(this.context),
+      createChannel: () => TestPort.channel(),
+      spawnWorker: () => {
+        const worker = new TestWorker(this.context, script)
+        this.workers.push(worker)
+        return worker
+      },
+      spawnSharedWorker: (workerName) =>
+        origin.sharedWorkers(options.build ?? 'build-1').connect(workerName),
+      nonce: name,
+      warn: (message) => this.warnings.push(message),
+    }
+    this.tab = new Tab(env, {
+      storeId: 'store',
+      sessionId: options.sessionId ?? name,
+      directory: 'livestore-wasm-store@1',
+      resetPersistence: options.resetPersistence ?? false,
+      wasmModule: Promise.resolve(emptyModule),
+    })
+    this.tab.start({
+      onPort: (port) => this.#attach(port),
+      onFailure: (error) => this.failures.push(error),
+    })
+  }
+
+  get leads(): boolean {
+    return this.workers.some((worker) => worker.context.alive)
+  }
+
+  /** What the tab shows: confirmed and pending. */
+  get shown(): string[] {
+    return [...this.log, ...this.pending]
+  }
+
+  commit(text: string): void {
+    this.pending.push(text)
+    this.#push()
+  }
+
+  async close(): Promise<void> {
+    await this.tab.close()
+    this.context.kill()
+  }
+
+  /** As when the browser ends it: nothing more is said. */
+  kill(): void {
+    this.context.kill()
+    this.#port?.close()
+    this.#port = undefined
+  }
+
+  #attach(port: LeaderPort): void {
+    this.ports += 1
+    this.#port = port
+    this.#following = false
+    this.#inFlight = undefined
+    port.onMessage((message) => {
+      if (this.#port === port) this.#take(message)
+    })
+    port.post({
+      type: 'hello',
+      protocol: 1,
+      sessionId: this.name,
+      clientId: 'client',
+      schemaHash: this.#schemaHash,
+      cursor: { global: this.log.length, client: 0, generation: 0 },
+    })
+  }
+
+  #take(message: LeaderToSession): void {
+    this.heard.push(message.type === 'error' ? `error ${message.code}` : message.type)
+    if (message.type === 'welcome') {
+      if (message.image !== undefined) this.log = listOf(message.image)
+      this.#follow(listOf(message.events))
+      this.#following = true
+    } else if (message.type === 'advance') {
+      this.#follow(listOf(message.events))
+    } else if (message.type === 'push-result') {
+      this.#follow(this.#inFlight ?? [])
+      this.#inFlight = undefined
+    }
+    this.#push()
+  }
+
+  /** Own events found in the log are confirmed by it. */
+  #follow(texts: readonly string[]): void {
+    this.log.push(...texts)
+    this.pending = this.pending.filter((text) => !texts.includes(text))
+  }
+
+  #push(): void {
+    if (!this.#following || this.#inFlight !== undefined || this.pending.length === 0) return
+    this.#inFlight = [...this.pending]
+    this.#pushId += 1
+    const events = bytesOf(this.#inFlight).buffer
+    this.#port?.post({ type: 'push', id: this.#pushId, events }, [events])
+  }
+}
+
+export { LiveStoreError, settle }
