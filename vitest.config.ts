@@ -6,11 +6,26 @@
  */
 
 import { fileURLToPath } from 'node:url'
+import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
+/** Beside the sources there is no wasm, as there is in dist/: take the one that CMake built. */
+const engineFromBuild: Plugin = {
+  name: 'engine-from-build',
+  enforce: 'pre',
+  transform(code, id) {
+    if (!id.endsWith('/js/src/wasm/compile.ts')) return undefined
+    const inPackage = "new URL('./livestore.wasm', import.meta.url)"
+    if (!code.includes(inPackage)) throw new Error(`${id} no longer says ${inPackage}`)
+    const built = new URL('./build/wasm-release/wasm/livestore.wasm', import.meta.url)
+    return { code: code.replace(inPackage, `new URL('${built}')`), map: null }
+  },
+}
+
 export default defineConfig({
+  plugins: [engineFromBuild],
   resolve: {
     // As in tsconfig.base.json: the package by name is its sources.
     alias: [

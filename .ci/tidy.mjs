@@ -50,14 +50,7 @@ const LIBRARY_INCLUDES = [
   {
     name: 'nlohmann/json',
     match: /^nlohmann\//,
-    places: [
-      'core/state/',
-      'core/base/',
-      'core/event/',
-      'core/testing/',
-      'core/sim/',
-      'core/bench/',
-    ],
+    places: ['core/event/', 'core/state/', 'core/testing/', 'core/sim/'],
     tests: true,
   },
   { name: 'GoogleTest', match: /^(gtest|gmock)\//, places: [], tests: true },
