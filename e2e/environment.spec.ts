@@ -44,9 +44,7 @@ test('without storage the store runs in memory, says so, and works', async ({ ta
   await b.saved()
 })
 
-test('without SharedWorker pairing trouble, three tabs boot at the same instant', async ({
-  tabs,
-}) => {
+test('three tabs that boot at the same instant agree on one leader', async ({ tabs }) => {
   const all = await Promise.all([tabs.open(), tabs.open(), tabs.open()])
   await Promise.all(all.map((tab, i) => tab.add(`todo-${i}`)))
   await Promise.all(all.map((tab) => tab.shows('todo-0', 'todo-1', 'todo-2')))

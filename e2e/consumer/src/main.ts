@@ -25,5 +25,5 @@ store.subscribe(tables.notes, (notes) => {
   document.querySelector('#notes')!.replaceChildren(...items)
 })
 store.subscribeSyncStatus(({ pendingCount }) => {
-  document.body.dataset['pending'] = String(pendingCount)
+  document.body.dataset.pending = String(pendingCount)
 })
