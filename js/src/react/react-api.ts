@@ -1,0 +1,46 @@
+/**
+ * The hooks as methods of a store: `store.useQuery(todos$)`.
+ */
+
+import type { Queryable } from '../reactivity/definitions.js'
+import type { SessionIdSymbol } from '../schema/values.js'
+import type { Store } from '../store/store.js'
+import {
+  type ClientDocument,
+  type UseClientDocumentOptions,
+  type UseClientDocumentResult,
+  useClientDocument,
+} from './use-client-document.js'
+import { useQuery } from './use-query.js'
+
+export interface ReactApi {
+  useQuery<Result>(query: Queryable<Result>): Result
+  useClientDocument<Table extends ClientDocument>(
+    table: Table,
+    id?: string | SessionIdSymbol,
+    options?: UseClientDocumentOptions<Table['Value']>,
+  ): UseClientDocumentResult<Table>
+  useClientDocument<Table extends ClientDocument>(
+    table: Table,
+    options: UseClientDocumentOptions<Table['Value']>,
+  ): UseClientDocumentResult<Table>
+}
+
+/** Adds the hooks to `store` itself, once, and returns it. */
+export const withReactApi = <AStore extends Store>(store: AStore): AStore & ReactApi => {
+  const target = store as AStore & Partial<ReactApi>
+  if (target.useQuery === undefined) {
+    Object.assign(target, {
+      useQuery: (query: Queryable<unknown>) => useQuery(query, { store }),
+      useClientDocument: (
+        table: ClientDocument,
+        second?: string | SessionIdSymbol | UseClientDocumentOptions<unknown>,
+        third?: UseClientDocumentOptions<unknown>,
+      ) => {
+        const [id, options] = typeof second === 'object' ? [undefined, second] : [second, third]
+        return useClientDocument(table, id, { ...options, store })
+      },
+    })
+  }
+  return target as AStore & ReactApi
+}

@@ -1,0 +1,252 @@
+/**
+ * Opens a store: checks what was asked for, connects through the adapter, waits for the leader's
+ * state, and runs the app's `boot`.
+ *
+ *     loading ──► adapter.connect ──► hello/welcome ──► done ──► boot ──► store
+ *
+ * Whatever fails on the way rejects the promise, and leaves nothing open.
+ */
+
+import { LiveStoreError, messageOf } from '../errors.js'
+import { type BatchUpdates, reportToHost } from '../reactivity/deliveries.js'
+import { schemaDescriptor } from '../schema/descriptor.js'
+import { materializeWith } from '../schema/materialize.js'
+import { isLiveStoreSchema, type LiveStoreSchema } from '../schema/schema.js'
+import { describe, isPlainObject } from '../schema/values.js'
+import { ClientSession, type Rejection } from '../wasm/client-session.js'
+import type { Materialize } from '../wasm/values.js'
+import type { Adapter, BootStatus, SessionLink, StorageMode } from './adapter.js'
+import { SessionDriver } from './session-driver.js'
+import { Store, type StoreControl, type StoreInternals, StoreInternalsSymbol } from './store.js'
+
+export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
+  readonly schema: Schema
+  readonly adapter: Adapter
+  /** Names the data. Letters, digits, `_` and `-`. */
+  readonly storeId: string
+  /** Runs before the store is handed out. It may commit; if it fails, there is no store. */
+  readonly boot?: ((store: Store<Schema, Context>) => unknown) | undefined
+  /** Wraps every round of telling subscribers, e.g. `unstable_batchedUpdates` of react-dom 17. */
+  readonly batchUpdates?: BatchUpdates | undefined
+  readonly onBootStatus?: ((status: BootStatus) => void) | undefined
+  /** Ask before the page is left while events are pending. Default: true. */
+  readonly confirmUnsavedChanges?: boolean | undefined
+  /** Aborting ends the store, or its creation. */
+  readonly signal?: AbortSignal | undefined
+  /** Anything; found again as `store.context`. */
+  readonly context?: Context | undefined
+  /** Events of this tab that the leader could not take, and that were rolled back here. */
+  readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
+}
+
+/**
+ * Creates a store.
+ *
+ * @throws (as a rejection) LiveStoreError `InvalidStoreId` `InvalidArgument` `InvalidSchema`
+ *   `EngineLoad` `SchemaMismatch` `Unsupported`, errors of storage, and what `boot` throws
+ */
+export const createStorePromise = async <
+  Schema extends LiveStoreSchema,
+  Context = Record<string, never>,
+>(
+  options: CreateStoreOptions<Schema, Context>,
+): Promise<Store<Schema, Context>> => {
+  checkOptions(options)
+  const { schema, adapter, storeId, signal } = options
+  const status = bootStatusReporter(options.onBootStatus)
+  const aborted = abortWatch(signal, storeId)
+  const gate = materializeGate(schema)
+  const descriptor = schemaDescriptor(schema)
+  status.report({ stage: 'loading' })
+
+  const cleanUp: (() => unknown)[] = [aborted.forget]
+  try {
+    const connecting = adapter.connect({
+      storeId,
+      schema,
+      schemaDescriptor: descriptor,
+      materialize: gate.materialize,
+      onBootStatus: status.report,
+    })
+    const link = await aborted.race(connecting, (late) => late.close())
+    cleanUp.push(() => link.close())
+    const session = ClientSession.open(link.engine, {
+      clientId: link.clientId,
+      sessionId: link.sessionId,
+      schemaDescriptor: descriptor,
+      materialize: gate.materialize,
+    })
+    cleanUp.push(() => session.close())
+
+    const { store, control } = Store.open<Schema, Context>({
+      storeId,
+      schema,
+      context: (options.context ?? {}) as Context,
+      session,
+      link,
+      isMaterializing: gate.isRunning,
+      onRejected: options.onRejected,
+    })
+    const driving = drive(session, link, control, status.report)
+    cleanUp.push(() => driving.driver.close())
+    const storageMode = await aborted.race(driving.ready)
+    control.attach(driving.driver, storageMode)
+    status.report({ stage: 'done' })
+    status.end()
+
+    // From here on the store itself closes everything.
+    cleanUp.length = 1
+    cleanUp.push(() => store.shutdown())
+    await aborted.race(Promise.resolve(options.boot?.(store)))
+    if (options.batchUpdates !== undefined) control.setBatchUpdates(options.batchUpdates)
+    const internals = store[StoreInternalsSymbol]
+    if (options.confirmUnsavedChanges !== false) confirmLeaving(internals, control)
+    if (signal !== undefined) endOnAbort(internals, signal, () => void store.shutdown())
+    aborted.forget()
+    return store
+  } catch (thrown) {
+    status.end()
+    for (const close of cleanUp.reverse()) await Promise.resolve().then(close).catch(reportToHost)
+    throw thrown
+  }
+}
+
+const drive = (
+  session: ClientSession,
+  link: SessionLink,
+  control: StoreControl,
+  onBootStatus: (status: BootStatus) => void,
+): { readonly driver: SessionDriver; readonly ready: Promise<StorageMode> } => {
+  let isReady = false
+  let fail: (error: LiveStoreError) => void = () => undefined
+  let succeed: (storageMode: StorageMode) => void = () => undefined
+  const ready = new Promise<StorageMode>((resolve, reject) => {
+    succeed = resolve
+    fail = reject
+  })
+  const onFailure = (error: LiveStoreError) => {
+    if (!isReady) fail(error)
+    else {
+      console.error(
+        `livestore: the connection to the leader failed (${error.code}): ${error.message} ` +
+          'This tab goes on by itself; what it commits is kept only if another leader follows.',
+      )
+    }
+  }
+  const ids = { clientId: link.clientId, sessionId: link.sessionId }
+  const driver = new SessionDriver(session, ids, {
+    onReady: (storageMode) => {
+      isReady = true
+      succeed(storageMode)
+    },
+    onFollow: control.onFollow,
+    onStatus: control.onStatus,
+    onBootStatus,
+    onTrouble: ({ code, message }) =>
+      console.error(
+        `livestore: the leader cannot store events at the moment (${code}): ${message}`,
+      ),
+    onFailure,
+  })
+  link.start({ onPort: (port) => driver.attach(port), onFailure })
+  return { driver, ready }
+}
+
+const checkOptions = (options: unknown): void => {
+  const invalid = (message: string): never => {
+    throw new LiveStoreError('InvalidArgument', `createStorePromise: ${message}`)
+  }
+  const { storeId, schema, adapter } = isPlainObject(options)
+    ? options
+    : invalid(`expected options, got ${describe(options)}`)
+  if (typeof storeId !== 'string' || !/^[A-Za-z0-9_-]+$/.test(storeId)) {
+    throw new LiveStoreError(
+      'InvalidStoreId',
+      `storeId ${describe(storeId)} must consist of letters, digits, "_" and "-"`,
+    )
+  }
+  if (!isLiveStoreSchema(schema)) invalid(`schema is ${describe(schema)}, not from makeSchema`)
+  if (typeof (adapter as Adapter | undefined)?.connect !== 'function') {
+    invalid(`adapter is ${describe(adapter)}, not from makePersistedAdapter or makeInMemoryAdapter`)
+  }
+}
+
+/** Each status once; `loading` first, `done` last, both said here and by nobody else. */
+const bootStatusReporter = (onBootStatus: ((status: BootStatus) => void) | undefined) => {
+  let isOpen = true
+  const seen = new Set<string>()
+  return {
+    report: (status: BootStatus): void => {
+      if (!isOpen || onBootStatus === undefined) return
+      if (seen.has(status.stage) && (status.stage === 'loading' || status.stage === 'done')) return
+      seen.add(status.stage)
+      try {
+        onBootStatus(status)
+      } catch (error) {
+        reportToHost(error)
+      }
+    },
+    end: (): void => {
+      isOpen = false
+    },
+  }
+}
+
+/** Rejects what is waited for when `signal` aborts. `onLate` closes what arrives after that. */
+const abortWatch = (signal: AbortSignal | undefined, storeId: string) => {
+  let reject: (error: LiveStoreError) => void = () => undefined
+  const whenAborted = new Promise<never>((_, rejectPromise) => {
+    reject = rejectPromise
+  })
+  whenAborted.catch(() => undefined)
+  const onAbort = () => {
+    const cause = signal?.reason
+    const text = `the creation of store '${storeId}' was aborted: ${messageOf(cause)}`
+    reject(new LiveStoreError('Closed', text, { cause }))
+  }
+  if (signal?.aborted) onAbort()
+  else signal?.addEventListener('abort', onAbort, { once: true })
+  return {
+    forget: (): void => signal?.removeEventListener('abort', onAbort),
+    race: async <T>(work: Promise<T>, onLate?: (late: T) => unknown): Promise<T> => {
+      let isAborted = false
+      whenAborted.catch(() => {
+        isAborted = true
+      })
+      work.then(
+        (late) => (isAborted ? onLate?.(late) : undefined),
+        () => undefined,
+      )
+      return Promise.race([whenAborted, work])
+    },
+  }
+}
+
+/** Knows when a materializer runs: a store must not be used from inside one. */
+const materializeGate = (schema: LiveStoreSchema) => {
+  const inner = materializeWith(schema)
+  let running = 0
+  const materialize: Materialize = (event, reader) => {
+    running += 1
+    try {
+      return inner(event, reader)
+    } finally {
+      running -= 1
+    }
+  }
+  return { materialize, isRunning: () => running > 0 }
+}
+
+const confirmLeaving = ({ onShutdown }: StoreInternals, control: StoreControl): void => {
+  if (typeof window === 'undefined') return
+  const onBeforeUnload = (event: BeforeUnloadEvent) => {
+    if (control.pendingCount() > 0) event.preventDefault()
+  }
+  window.addEventListener('beforeunload', onBeforeUnload)
+  onShutdown(() => window.removeEventListener('beforeunload', onBeforeUnload))
+}
+
+const endOnAbort = ({ onShutdown }: StoreInternals, signal: AbortSignal, end: () => void): void => {
+  signal.addEventListener('abort', end, { once: true })
+  onShutdown(() => signal.removeEventListener('abort', end))
+}

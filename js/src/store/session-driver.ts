@@ -1,0 +1,292 @@
+/**
+ * Drives one client session over the ports to its leaders: hello and welcome, pushes, advances,
+ * images, and the change from one leader to the next.
+ *
+ *     attach(port) ── hello ──► leader ── welcome ──► following: push ⇄ push-result, advance
+ *                       ▲                                │
+ *                       └──── lost track, new leader ────┘
+ *
+ * It decides when to speak, never what events mean: that is the engine's. It knows no store, no
+ * query and no browser API.
+ *
+ * What always holds: one push is unanswered at most; messages of a port that was replaced, and
+ * answers to a push that was forgotten, are ignored; between `hello` and its `welcome` only boot
+ * statuses and errors are heeded, because the welcome covers the rest.
+ */
+
+import { errorFromReply, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
+import {
+  type AdvanceMessage,
+  type BootStatus,
+  type ImageMessage,
+  type LeaderToSession,
+  type PushResultMessage,
+  protocolVersion,
+  type SeqNumData,
+  type StorageMode,
+  type WelcomeMessage,
+} from '../protocol/messages.js'
+import type { FollowOutcome } from '../wasm/client-session.js'
+import type { LeaderPort } from './adapter.js'
+
+/** What the driver uses of a `ClientSession`. */
+export interface DrivenSession {
+  readonly schemaHash: string
+  loadImage(image: Uint8Array): FollowOutcome
+  nextPush(): Uint8Array | undefined
+  onPushAccepted(): void
+  onPushRejected(): void
+  onPushFailed(failedIndex: number, code: string, message: string): FollowOutcome
+  onAdvance(events: Uint8Array): FollowOutcome
+  onLeaderChange(): SeqNumData
+  syncStatus(): { readonly pendingCount: number }
+}
+
+export interface DriverHandlers {
+  /** The first welcome has been taken in: the session has the leader's state. */
+  readonly onReady: (storageMode: StorageMode) => void
+  /** The state has followed upstream. */
+  readonly onFollow: (outcome: FollowOutcome) => void
+  /** Pending events were confirmed or dropped, or the upstream head moved. */
+  readonly onStatus: () => void
+  readonly onBootStatus: (status: BootStatus) => void
+  /** The leader cannot persist at the moment. It keeps what was pushed, and tries again. */
+  readonly onTrouble: (error: LiveStoreError) => void
+  /** This leader is of no use. Another port may follow and is then used. */
+  readonly onFailure: (error: LiveStoreError) => void
+}
+
+/** Hellos in a row that led to no progress. After them this leader is given up. */
+const HELLOS_IN_A_ROW_MAX = 3
+
+export class SessionDriver {
+  readonly #session: DrivenSession
+  readonly #ids: { readonly clientId: string; readonly sessionId: string }
+  readonly #handlers: DriverHandlers
+  #port: LeaderPort | undefined
+  #state: 'detached' | 'greeting' | 'following' | 'closed' = 'detached'
+  #ready = false
+  #pushId = 0
+  #inFlight: number | undefined
+  #pushScheduled = false
+  #awaitsImage = false
+  #hellosInARow = 0
+  readonly #idleWaiters = new Set<() => void>()
+
+  constructor(
+    session: DrivenSession,
+    ids: { readonly clientId: string; readonly sessionId: string },
+    handlers: DriverHandlers,
+  ) {
+    this.#session = session
+    this.#ids = ids
+    this.#handlers = handlers
+  }
+
+  /** Talks to the leader at `port` from now on. The port before it is closed. */
+  attach(port: LeaderPort): void {
+    if (this.#state === 'closed') {
+      port.close()
+      return
+    }
+    this.#port?.close()
+    this.#port = port
+    this.#hellosInARow = 0
+    port.onMessage((message) => {
+      if (this.#port === port) this.#take(message)
+    })
+    this.#greet(this.#ready)
+  }
+
+  /** Sends what is pending, after the current task's other commits have joined it. */
+  schedulePush(): void {
+    if (this.#pushScheduled) return
+    this.#pushScheduled = true
+    queueMicrotask(() => {
+      this.#pushScheduled = false
+      this.#push()
+    })
+  }
+
+  /**
+   * Resolves when nothing is pending any more, when there is no leader to wait for, or after
+   * `timeoutMs`.
+   */
+  async drained(timeoutMs: number): Promise<void> {
+    const isIdle = () => this.#port === undefined || this.#session.syncStatus().pendingCount === 0
+    if (this.#state === 'closed' || isIdle()) return
+    let timer: ReturnType<typeof setTimeout> | undefined
+    await new Promise<void>((resolve) => {
+      const check = () => {
+        if (this.#state === 'closed' || isIdle()) resolve()
+      }
+      this.#idleWaiters.add(check)
+      timer = setTimeout(resolve, timeoutMs)
+    })
+    this.#idleWaiters.clear()
+    clearTimeout(timer)
+  }
+
+  /** Says bye and ends the conversation. Idempotent. */
+  close(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#port?.post({ type: 'bye' })
+    this.#port?.close()
+    this.#port = undefined
+    this.#wakeWaiters()
+  }
+
+  #greet(withCursor: boolean): void {
+    const cursor = this.#session.onLeaderChange()
+    this.#state = 'greeting'
+    this.#inFlight = undefined
+    this.#awaitsImage = false
+    this.#hellosInARow += 1
+    this.#port?.post({
+      type: 'hello',
+      protocol: protocolVersion,
+      ...this.#ids,
+      schemaHash: this.#session.schemaHash,
+      ...(withCursor ? { cursor } : {}),
+    })
+  }
+
+  #take(message: LeaderToSession): void {
+    try {
+      this.#dispatch(message)
+    } catch (thrown) {
+      this.#recover(message, asLiveStoreError(thrown))
+    }
+  }
+
+  #dispatch(message: LeaderToSession): void {
+    switch (message.type) {
+      case 'boot-status':
+        this.#handlers.onBootStatus(message.status)
+        break
+      case 'error':
+        if (message.retrying === true) this.#handlers.onTrouble(errorFromReply(message))
+        else this.#giveUp(errorFromReply(message))
+        break
+      case 'welcome':
+        if (this.#state === 'greeting') this.#takeWelcome(message)
+        break
+      default:
+        // Sent before the leader took the hello in: its welcome covers this.
+        if (this.#state === 'following') this.#follow(message)
+    }
+  }
+
+  #follow(message: ImageMessage | AdvanceMessage | PushResultMessage): void {
+    switch (message.type) {
+      case 'advance':
+        this.#progressed(this.#session.onAdvance(new Uint8Array(message.events)))
+        break
+      case 'image':
+        this.#awaitsImage = false
+        this.#progressed(this.#session.loadImage(new Uint8Array(message.image)))
+        break
+      case 'push-result':
+        if (message.id === this.#inFlight) this.#takePushResult(message)
+    }
+  }
+
+  #takeWelcome(message: WelcomeMessage): void {
+    const { image, events, storageMode } = message
+    if (image !== undefined) this.#followed(this.#session.loadImage(new Uint8Array(image)))
+    if (events !== undefined) this.#followed(this.#session.onAdvance(new Uint8Array(events)))
+    if (this.#state !== 'greeting') return
+    this.#state = 'following'
+    if (!this.#ready) {
+      this.#ready = true
+      this.#handlers.onReady(storageMode)
+    }
+    if (this.#awaitsImage) this.#port?.post({ type: 'image' })
+    this.#push()
+  }
+
+  #takePushResult(message: PushResultMessage): void {
+    this.#inFlight = undefined
+    if (message.outcome === 'failed') {
+      const { failedIndex, code, message: text } = message
+      this.#progressed(this.#session.onPushFailed(failedIndex, code, text))
+    } else if (message.outcome === 'accepted') {
+      this.#session.onPushAccepted()
+      this.#hellosInARow = 0
+      this.#statusChanged()
+    } else {
+      // The rebase has happened already: what this session lacked came before this answer. If it
+      // did not, the engine calls it a gap.
+      this.#session.onPushRejected()
+    }
+    this.#push()
+  }
+
+  #progressed(outcome: FollowOutcome): void {
+    this.#hellosInARow = 0
+    this.#followed(outcome)
+  }
+
+  #followed(outcome: FollowOutcome): void {
+    if (outcome.needImage && !this.#awaitsImage) {
+      this.#awaitsImage = true
+      // During a welcome the request follows it, so that the leader knows this session by then.
+      if (this.#state === 'following') this.#port?.post({ type: 'image' })
+    }
+    this.#handlers.onFollow(outcome)
+    this.#statusChanged()
+    if (this.#state === 'following') this.schedulePush()
+  }
+
+  #push(): void {
+    if (this.#state !== 'following' || this.#inFlight !== undefined || this.#awaitsImage) return
+    const batch = this.#session.nextPush()
+    if (batch === undefined) return
+    this.#pushId += 1
+    this.#inFlight = this.#pushId
+    const events = ownBuffer(batch)
+    this.#port?.post({ type: 'push', id: this.#pushId, events }, [events])
+  }
+
+  /** What came could not be followed. A gap is repaired by asking for what is missing. */
+  #recover(message: LeaderToSession, error: LiveStoreError): void {
+    const wasCursorAsked = message.type === 'welcome' && message.image === undefined
+    const isAnswerable =
+      error.code === 'UpstreamGap' || error.code === 'NotUndoable' || wasCursorAsked
+    if (!isAnswerable || this.#hellosInARow >= HELLOS_IN_A_ROW_MAX) this.#giveUp(error)
+    // If not even the answer to a cursor continues what is here, only the whole state will do.
+    else this.#greet(message.type !== 'welcome')
+  }
+
+  #giveUp(error: LiveStoreError): void {
+    this.#port?.close()
+    this.#port = undefined
+    this.#state = 'detached'
+    this.#inFlight = undefined
+    this.#wakeWaiters()
+    this.#handlers.onFailure(error)
+  }
+
+  #statusChanged(): void {
+    this.#handlers.onStatus()
+    this.#wakeWaiters()
+  }
+
+  #wakeWaiters(): void {
+    for (const check of [...this.#idleWaiters]) check()
+  }
+}
+
+/** The engine's bytes as a buffer that holds nothing else, so that it can be transferred. */
+const ownBuffer = (bytes: Uint8Array): ArrayBuffer =>
+  bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
+    ? bytes.buffer
+    : bytes.slice().buffer
+
+const asLiveStoreError = (thrown: unknown): LiveStoreError =>
+  isLiveStoreError(thrown)
+    ? thrown
+    : new LiveStoreError('Internal', `cannot follow the leader: ${messageOf(thrown)}`, {
+        cause: thrown,
+      })

@@ -1,0 +1,526 @@
+/**
+ * The store: what an app commits to, queries and subscribes to.
+ *
+ *     commit ──► ClientSession (engine) ──► stale live queries ──► QueryGraph ──► subscribers
+ *        └────────► SessionDriver ──► leader          ▲
+ *                        └── advance, rebase ─────────┘
+ *
+ * Everything here is synchronous but `shutdown`: a commit is visible to every query when it returns,
+ * and what the leader says later only ever arrives between two tasks of the app. A call that fails
+ * throws, and leaves store and log as they were.
+ *
+ * It decides nothing about events: order, merging and what is stale are the engine's.
+ */
+
+import { LiveStoreError } from '../errors.js'
+import {
+  type LiveQuery,
+  type Queryable,
+  queryDb,
+  type RawBinds,
+  type SignalDef,
+} from '../reactivity/definitions.js'
+import {
+  type BatchUpdates,
+  Deliveries,
+  type Receiver,
+  reportToHost,
+} from '../reactivity/deliveries.js'
+import { queryError } from '../reactivity/query-error.js'
+import { QueryGraph } from '../reactivity/query-graph.js'
+import type { Instance } from '../reactivity/query-instance.js'
+import type { QueryPlan } from '../reactivity/query-plan.js'
+import type { AnySchema, SchemaOutput } from '../schema/codec.js'
+import { EventCodecSymbol, type EventInput } from '../schema/events.js'
+import { getEventDef, type LiveStoreSchema } from '../schema/schema.js'
+import { describe, isPlainObject, replaceSessionId } from '../schema/values.js'
+import type {
+  ClientSession,
+  CommitEvent,
+  FollowOutcome,
+  Rejection,
+} from '../wasm/client-session.js'
+import type { Binds, SeqNum, SqlValue } from '../wasm/values.js'
+import type { SessionLink, StorageMode } from './adapter.js'
+import { type CommitOptions, commitArgs, type Transaction } from './commit-args.js'
+import type { SessionDriver } from './session-driver.js'
+import { nextOrder, Subscription } from './subscription.js'
+import { ValueQueue } from './value-queue.js'
+
+export type { CommitOptions, Transaction } from './commit-args.js'
+
+/** How long `shutdown` waits for the leader to take what is pending. */
+export const SHUTDOWN_DRAIN_MS_MAX = 10_000
+
+/** Payload schemas of all libraries have no common hash. */
+const EVENT_SCHEMA_HASH = 0
+
+export const StoreInternalsSymbol: unique symbol = Symbol.for('livestore-wasm/store-internals')
+
+/** For the framework bindings of this package. */
+export interface StoreInternals {
+  instance<Result>(query: Queryable<Result>): Instance<Result>
+  /** `onChange` is called after a change has settled, until the returned function is called. */
+  watch(instance: Instance<unknown>, onChange: () => void): () => void
+  /** `listener` is called when the store is shut down; at once if it has been. */
+  onShutdown(listener: () => void): () => void
+  /** Live queries that the engine keeps for this store. */
+  liveQueryCount(): number
+}
+
+/** Between this session and its leader. Positions are texts like `e3`, `e3.1` (client-only). */
+export interface SyncStatus {
+  readonly localHead: string
+  readonly upstreamHead: string
+  readonly pendingCount: number
+  readonly isSynced: boolean
+}
+
+export interface SubscribeOptions<Result> {
+  readonly onSubscribe?: ((query$: LiveQuery<Result>) => void) | undefined
+  readonly onUnsubsubscribe?: (() => void) | undefined
+  /** Only changes, not the result there is. */
+  readonly skipInitialRun?: boolean | undefined
+  /** For tools. */
+  readonly label?: string | undefined
+}
+
+export type Unsubscribe = () => void
+
+/** A statement of the app's own. Without `schema` its rows are as SQLite stores them. */
+export interface RawStoreQuery<S extends AnySchema | undefined = AnySchema | undefined> {
+  readonly query: string
+  readonly bindValues?: RawBinds | undefined
+  readonly schema?: S
+}
+
+export type RawRow = { readonly [column: string]: SqlValue }
+
+/** What the parts of a store are; made by `createStorePromise`. */
+export interface StoreParts<Schema, Context> {
+  readonly storeId: string
+  readonly schema: Schema
+  readonly context: Context
+  readonly session: ClientSession
+  readonly link: SessionLink
+  readonly isMaterializing: () => boolean
+  readonly onRejected: ((rejected: readonly Rejection[]) => void) | undefined
+}
+
+/** What `createStorePromise` does with a store beyond what an app can do. */
+export interface StoreControl {
+  attach(driver: SessionDriver, storageMode: StorageMode): void
+  /** Not used before the boot is over. */
+  setBatchUpdates(batchUpdates: BatchUpdates): void
+  /** The session has followed its leader. Never throws. */
+  onFollow(outcome: FollowOutcome): void
+  /** Never throws. */
+  onStatus(): void
+  /** Events that the leader has not confirmed yet; 0 after the end. */
+  pendingCount(): number
+}
+
+export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = unknown> {
+  readonly storeId: string
+  readonly clientId: string
+  readonly sessionId: string
+  readonly schema: Schema
+  readonly context: Context
+  readonly [StoreInternalsSymbol]: StoreInternals
+  readonly #parts: StoreParts<Schema, Context>
+  readonly #session: ClientSession
+  readonly #graph: QueryGraph
+  readonly #deliveries = new Deliveries()
+  readonly #statusReceivers = new Set<Receiver>()
+  readonly #shutdownListeners = new Set<() => void>()
+  #storageMode: StorageMode
+  #driver: SessionDriver | undefined
+  #shutdown: Promise<void> | undefined
+
+  private constructor(parts: StoreParts<Schema, Context>) {
+    const { storeId, schema, context, session, link } = parts
+    this.#parts = parts
+    this.storeId = storeId
+    this.clientId = link.clientId
+    this.sessionId = link.sessionId
+    this.schema = schema
+    this.context = context
+    this.#session = session
+    this.#storageMode = link.storageMode
+    this.#graph = new QueryGraph({
+      engine: session,
+      sessionId: link.sessionId,
+      createDocument: (plan) => this.#createDocument(plan),
+    })
+    this[StoreInternalsSymbol] = this.#internals()
+  }
+
+  /** @internal Use `createStorePromise`. */
+  static open<Schema extends LiveStoreSchema, Context>(
+    parts: StoreParts<Schema, Context>,
+  ): { readonly store: Store<Schema, Context>; readonly control: StoreControl } {
+    const store = new Store(parts)
+    return {
+      store,
+      control: {
+        attach: (driver, storageMode) => {
+          store.#driver = driver
+          store.#storageMode = storageMode
+        },
+        setBatchUpdates: (batchUpdates) => {
+          store.#deliveries.batchUpdates = batchUpdates
+        },
+        onFollow: (outcome) => store.#onFollow(outcome),
+        onStatus: () => store.#onStatus(),
+        pendingCount: () =>
+          store.#shutdown === undefined ? store.#session.syncStatus().pendingCount : 0,
+      },
+    }
+  }
+
+  /** Where the leader keeps the data. `in-memory`: it is gone when the last tab closes. */
+  get storageMode(): StorageMode {
+    return this.#storageMode
+  }
+
+  /**
+   * Commits events, all or none, as one change: visible in every query when this returns, and told
+   * to each subscriber once.
+   *
+   * `commit((commit) => …)` collects what its function commits. Legal inside a subscriber; not
+   * inside a materializer or a query function.
+   *
+   * @throws LiveStoreError `UnknownEvent` `InvalidEventArgs` `MaterializerThrew` `Constraint` `Sql`
+   *   `InvalidArgument` `LimitExceeded` `Nested` `Closed`; nothing has changed then
+   */
+  commit(...events: readonly EventInput[]): void
+  commit(transaction: Transaction): void
+  commit(options: CommitOptions, ...events: readonly EventInput[]): void
+  commit(options: CommitOptions, transaction: Transaction): void
+  commit(nothing: undefined): void
+  commit(...args: readonly unknown[]): void {
+    this.#checkChange('commit')
+    const { options, events } = commitArgs(args)
+    if (events.length === 0) return
+    const stale = this.#apply(events)
+    const refresh = () => this.#graph.invalidate(stale)
+    if (options.skipRefresh) this.#deliveries.postpone(refresh)
+    else this.#deliveries.together(refresh)
+  }
+
+  /** Tells subscribers of the commits that were made with `skipRefresh`. */
+  manualRefresh(): void {
+    this.#checkChange('manualRefresh')
+    this.#deliveries.deliver()
+  }
+
+  /**
+   * Runs a query, or reads a signal. It leaves no live query behind.
+   *
+   * @throws LiveStoreError naming the query and its SQL
+   */
+  query<Result>(query: Queryable<Result>): Result
+  query<S extends AnySchema>(query: RawStoreQuery<S> & { readonly schema: S }): SchemaOutput<S>
+  query<Row = RawRow>(query: RawStoreQuery<undefined>): readonly Row[]
+  query(query: Queryable<unknown> | RawStoreQuery): unknown {
+    this.#checkUse('query')
+    if (!isRawQuery(query)) return this.#graph.read(query as Queryable<unknown>)
+    const { query: sql, bindValues = [], schema } = query
+    if (schema !== undefined) return this.#graph.read(queryDb({ query: sql, bindValues, schema }))
+    try {
+      return this.#session.query(sql, replaceSessionId(bindValues, this.sessionId) as Binds)
+    } catch (thrown) {
+      throw queryError(thrown, sql, sql)
+    }
+  }
+
+  /**
+   * Calls `onUpdate` with the result now, and after every change that makes it another one. Without
+   * a callback it returns the results as an async iterator.
+   *
+   * A callback that throws disturbs neither the commit nor other subscribers; its error is given to
+   * `reportError`, and so is that of a query which fails later.
+   *
+   * @throws LiveStoreError if the query cannot be run now
+   */
+  subscribe<Result>(
+    query: Queryable<Result>,
+    onUpdate: (result: Result) => void,
+    options?: SubscribeOptions<Result>,
+  ): Unsubscribe
+  subscribe<Result>(
+    query: Queryable<Result>,
+    options: SubscribeOptions<Result> & { readonly onUpdate: (result: Result) => void },
+  ): Unsubscribe
+  subscribe<Result>(
+    query: Queryable<Result>,
+    options?: SubscribeOptions<Result>,
+  ): AsyncIterableIterator<Result, undefined>
+  subscribe<Result>(
+    query: Queryable<Result>,
+    second?:
+      | ((result: Result) => void)
+      | (SubscribeOptions<Result> & { readonly onUpdate?: (result: Result) => void }),
+    third?: SubscribeOptions<Result>,
+  ): Unsubscribe | AsyncIterableIterator<Result, undefined> {
+    this.#checkUse('subscribe')
+    if (typeof second === 'function') return this.#subscribe(query, second, third ?? {})
+    const { onUpdate, ...options } = second ?? {}
+    if (onUpdate === undefined && (second === undefined || isPlainObject(second))) {
+      return this.#iterate(query, options)
+    }
+    if (typeof onUpdate === 'function') return this.#subscribe(query, onUpdate, options)
+    throw new LiveStoreError(
+      'InvalidArgument',
+      `subscribe: expected a callback or options, got ${describe(second)}`,
+    )
+  }
+
+  /** Sets a signal, to `value` or to what a function makes of the current value. */
+  setSignal<Value>(
+    signal: SignalDef<Value> | LiveQuery<Value>,
+    value: Value | ((current: Value) => Value),
+  ): void {
+    this.#checkChange('setSignal')
+    const instance = this.#graph.signal(signal)
+    const next =
+      typeof value === 'function' ? (value as (current: Value) => Value)(instance.peek()) : value
+    this.#deliveries.together(() => instance.set(next))
+  }
+
+  /** What the leader has confirmed, and how much it has not. */
+  syncStatus(): SyncStatus {
+    this.#checkUse('syncStatus')
+    return this.#syncStatus()
+  }
+
+  /** Calls `onUpdate` with the sync status now and after every change. */
+  subscribeSyncStatus(onUpdate: (status: SyncStatus) => void): Unsubscribe {
+    this.#checkUse('subscribeSyncStatus')
+    let last: SyncStatus | undefined
+    const receiver = {
+      order: nextOrder(),
+      deliver: () => {
+        if (!this.#statusReceivers.has(receiver)) return
+        const status = this.#syncStatus()
+        if (last !== undefined && isSameStatus(status, last)) return
+        last = status
+        onUpdate(status)
+      },
+    }
+    this.#statusReceivers.add(receiver)
+    receiver.deliver()
+    return () => {
+      this.#statusReceivers.delete(receiver)
+      this.#deliveries.remove(receiver)
+    }
+  }
+
+  /**
+   * Ends the store. Every other call throws from now on; subscribers hear no more. The promise
+   * resolves when the leader has what was pending (or `SHUTDOWN_DRAIN_MS_MAX` has passed) and the
+   * connection to it is closed. Later calls return the same promise.
+   */
+  shutdown(): Promise<void> {
+    if (this.#shutdown === undefined) {
+      this.#checkNotNested('shutdown')
+      this.#shutdown = this.#end()
+      for (const listener of [...this.#shutdownListeners]) listener()
+      this.#shutdownListeners.clear()
+    }
+    return this.#shutdown
+  }
+
+  /** As `shutdown`. */
+  shutdownPromise(): Promise<void> {
+    return this.shutdown()
+  }
+
+  toJSON(): unknown {
+    return { _tag: 'livestore.Store', storeId: this.storeId }
+  }
+
+  #internals(): StoreInternals {
+    return {
+      instance: (query) => {
+        this.#checkUse('useQuery')
+        return this.#graph.instance(query)
+      },
+      watch: (instance, onChange) => {
+        const subscription = new Subscription(instance, this.#deliveries, onChange)
+        return () => subscription.end()
+      },
+      onShutdown: (listener) => {
+        if (this.#shutdown !== undefined) listener()
+        else this.#shutdownListeners.add(listener)
+        return () => this.#shutdownListeners.delete(listener)
+      },
+      liveQueryCount: () => this.#graph.liveCount,
+    }
+  }
+
+  #onFollow({ stale, rejected }: FollowOutcome): void {
+    this.#deliveries.together(() => this.#graph.invalidate(stale))
+    if (rejected.length > 0) this.#reportRejected(rejected)
+  }
+
+  #onStatus(): void {
+    this.#deliveries.together(() => {
+      for (const receiver of this.#statusReceivers) this.#deliveries.add(receiver)
+    })
+  }
+
+  /** Encodes, commits and sends. Nothing has changed if it throws. */
+  #apply(events: readonly EventInput[]): readonly number[] {
+    const stale = this.#session.commit(events.map((event) => this.#commitEvent(event)))
+    this.#driver?.schedulePush()
+    for (const receiver of this.#statusReceivers) this.#deliveries.add(receiver)
+    return stale
+  }
+
+  #commitEvent(event: EventInput): CommitEvent {
+    const { name } = event
+    const eventDef = getEventDef(this.schema, name)
+    const { json, args } = eventDef[EventCodecSymbol].prepare(event, this.sessionId)
+    const { clientOnly } = eventDef.options
+    return { name, args, argsJson: json, clientOnly, schemaHash: EVENT_SCHEMA_HASH }
+  }
+
+  /** Reading a client document that does not exist creates it; subscribers hear of it later. */
+  #createDocument(plan: QueryPlan): void {
+    if (plan.createDocument === undefined) return
+    this.#deliveries.checkRounds()
+    const stale = this.#apply([plan.createDocument.event()])
+    this.#graph.invalidate(stale)
+  }
+
+  #subscribe<Result>(
+    query: Queryable<Result>,
+    onUpdate: (result: Result) => void,
+    options: SubscribeOptions<Result>,
+  ): Unsubscribe {
+    const instance = this.#graph.instance(query)
+    let last: { readonly value: Result } | undefined
+    const tell = (isInitial: boolean) => {
+      const value = instance.peek()
+      if (last !== undefined && Object.is(last.value, value)) return
+      last = { value }
+      if (!(isInitial && options.skipInitialRun)) onUpdate(value)
+    }
+    const subscription = new Subscription(instance, this.#deliveries, () => tell(false))
+    const end = () => {
+      this.#shutdownListeners.delete(end)
+      subscription.end()
+    }
+    try {
+      options.onSubscribe?.(instance)
+      tell(true)
+    } catch (thrown) {
+      end()
+      throw thrown
+    }
+    this.#shutdownListeners.add(end)
+    let isOpen = true
+    return () => {
+      if (!isOpen) return
+      isOpen = false
+      end()
+      options.onUnsubsubscribe?.()
+    }
+  }
+
+  #iterate<Result>(
+    query: Queryable<Result>,
+    options: SubscribeOptions<Result>,
+  ): AsyncIterableIterator<Result, undefined> {
+    let unsubscribe: Unsubscribe | undefined
+    const queue = new ValueQueue<Result>(() => {
+      this.#shutdownListeners.delete(end)
+      unsubscribe?.()
+    })
+    const end = () => queue.end()
+    unsubscribe = this.#subscribe(query, (value) => queue.push(value), options)
+    this.#shutdownListeners.add(end)
+    return queue
+  }
+
+  #syncStatus(): SyncStatus {
+    const { localHead, upstreamHead, pendingCount } = this.#session.syncStatus()
+    return {
+      localHead: seqNumText(localHead),
+      upstreamHead: seqNumText(upstreamHead),
+      pendingCount,
+      isSynced: pendingCount === 0,
+    }
+  }
+
+  #reportRejected(rejected: readonly Rejection[]): void {
+    const { onRejected } = this.#parts
+    if (onRejected === undefined) {
+      for (const { event, code, message } of rejected) {
+        console.error(
+          `livestore: the event '${event.name}' was rejected and rolled back (${code}): ${message}`,
+        )
+      }
+      return
+    }
+    try {
+      onRejected(rejected)
+    } catch (error) {
+      reportToHost(error)
+    }
+  }
+
+  async #end(): Promise<void> {
+    await this.#driver?.drained(SHUTDOWN_DRAIN_MS_MAX)
+    this.#driver?.close()
+    this.#graph.close()
+    this.#session.close()
+    await this.#parts.link.close()
+  }
+
+  #checkUse(operation: string): void {
+    if (this.#shutdown !== undefined) {
+      throw new LiveStoreError(
+        'Closed',
+        `${operation}: the store '${this.storeId}' has been shut down`,
+      )
+    }
+    if (this.#parts.isMaterializing()) {
+      throw new LiveStoreError(
+        'Nested',
+        `${operation} was called inside a materializer, which may only use the query of its context`,
+      )
+    }
+  }
+
+  #checkChange(operation: string): void {
+    this.#checkUse(operation)
+    this.#checkNotNested(operation)
+    this.#deliveries.checkRounds()
+  }
+
+  #checkNotNested(operation: string): void {
+    const where = this.#parts.isMaterializing()
+      ? 'a materializer'
+      : this.#graph.isEvaluating
+        ? 'a query function'
+        : undefined
+    if (where === undefined) return
+    throw new LiveStoreError(
+      'Nested',
+      `${operation} was called inside ${where}, which must not change anything`,
+    )
+  }
+}
+
+const isRawQuery = (value: unknown): value is RawStoreQuery =>
+  isPlainObject(value) && typeof value.query === 'string'
+
+const seqNumText = ({ global, client, generation }: SeqNum): string =>
+  `e${global}${client > 0 ? `.${client}` : ''}${generation > 0 ? `r${generation}` : ''}`
+
+const isSameStatus = (a: SyncStatus, b: SyncStatus): boolean =>
+  a.localHead === b.localHead &&
+  a.upstreamHead === b.upstreamHead &&
+  a.pendingCount === b.pendingCount
