@@ -12,7 +12,7 @@
 
 import { LiveStoreError, messageOf } from '../errors.js'
 import type { SchemaEncoded, SchemaInput, SchemaOutput } from './codec.js'
-import { type AnySchema, checkSchema, codecOf } from './codec.js'
+import { type AnySchema, checkSchema, codecOf, isEffectSchema } from './codec.js'
 import { checkName } from './names.js'
 import { isPlainObject, replaceSessionId, scrubParsedJson, toJson } from './values.js'
 
@@ -59,7 +59,7 @@ export type EventParts<Name extends string, Type, Encoded, Derived extends boole
   readonly schema: AnySchema
   readonly options: EventOptions<Derived>
   /** An event from arguments that are encoded already; nothing is checked. */
-  readonly encoded: (args: Encoded) => EventInput<Name, Encoded>
+  readonly encoded: (args: Encoded) => EventInput<Name>
   readonly [EventCodecSymbol]: EventCodec
   readonly [EventTypes]?: Type
 }
@@ -165,10 +165,14 @@ export const makeEventCodec = (
   // object may have been changed between two commits.
   const prepared = new WeakMap<EventInput, PreparedEvent & { readonly source: unknown }>()
 
-  const prepareArgs = (source: unknown): PreparedEvent => {
+  const prepareArgs = (
+    given: unknown,
+    sessionId: string,
+  ): PreparedEvent & { sessionOnly: boolean } => {
     try {
-      const json = toJson(encode(source)) ?? '{}'
-      return { json, args: decode(JSON.parse(json)) }
+      const args = replaceSessionId(given, sessionId)
+      const json = toJson(encode(args)) ?? '{}'
+      return { json, args: decode(JSON.parse(json)), sessionOnly: args !== given }
     } catch (cause) {
       if (cause instanceof LiveStoreError && cause.code === 'InvalidSchema') throw cause
       const message = `invalid arguments for event '${name}': ${messageOf(cause)}`
@@ -180,19 +184,18 @@ export const makeEventCodec = (
     check,
     make: (args) => {
       const event = { name, args }
-      const checkable = replaceSessionId(args, 'session-id')
-      const result = prepareArgs(checkable)
+      const { json, args: decoded, sessionOnly } = prepareArgs(args, 'session-id')
       // With a session id to fill in, the result is only known at the commit.
-      if (checkable === args) prepared.set(event, { ...result, source: args })
+      if (!sessionOnly) prepared.set(event, { json, args: decoded, source: args })
       return event
     },
     prepare: (event, sessionId) => {
       const known = prepared.get(event)
       return known !== undefined && known.source === event.args
         ? known
-        : prepareArgs(replaceSessionId(event.args, sessionId))
+        : prepareArgs(event.args, sessionId)
     },
-    encode: (args) => JSON.parse(prepareArgs(args).json),
+    encode: (args) => JSON.parse(prepareArgs(args, 'session-id').json),
     decode: (json) => {
       try {
         return decode(scrubParsedJson(json))
@@ -212,15 +215,18 @@ const schemaEventCodec = (name: string, schema: AnySchema): EventCodec => {
     made ??= codecOf(schema, `event '${name}'`)
     return made
   }
-  let isVoid: boolean | undefined
+  // An event without arguments is stored as {}, whatever its schema calls "nothing". effect's Void
+  // accepts anything, and means nothing.
+  const { _tag } = isEffectSchema(schema) ? (schema.ast as { readonly _tag?: unknown }) : {}
+  const isVoid = _tag === 'VoidKeyword' || _tag === 'Void'
+  let emptyIsNothing: boolean | undefined = isVoid || undefined
   return makeEventCodec(
     name,
-    (args) => codec().encode(args),
+    (args) => (isVoid ? undefined : codec().encode(args)),
     (json) => {
       if (isPlainObject(json) && Object.keys(json).length === 0) {
-        // An event without arguments is stored as {}, whatever its schema calls "nothing".
-        isVoid ??= accepts(codec().decode, undefined) && !accepts(codec().decode, {})
-        if (isVoid) return codec().decode(undefined)
+        emptyIsNothing ??= accepts(codec().decode, undefined) && !accepts(codec().decode, {})
+        if (emptyIsNothing) return codec().decode(undefined)
       }
       return codec().decode(json)
     },

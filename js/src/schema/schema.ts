@@ -19,11 +19,18 @@ export const LiveStoreSchemaSymbol: unique symbol = Symbol.for('livestore-wasm/s
 
 type EventDefs = { readonly [key: string]: AnyEventDef }
 
-/** A materializer for every event of `Defs` that brings none itself, by event name. */
-export type MaterializersFor<Defs extends EventDefs> = {
-  readonly [Key in keyof Defs as Defs[Key]['options'] extends { readonly derived: true }
+/** The names of the events of `Defs` that bring no materializer themselves. */
+type NamesToMaterialize<Defs extends EventDefs> = {
+  [Key in keyof Defs]: Defs[Key]['options'] extends { readonly derived: true }
     ? never
-    : Defs[Key]['name']]: Materializer<Defs[Key]>
+    : Defs[Key]['name']
+}[keyof Defs]
+
+/** A materializer for each of those. Mapped over names: only so do handlers get their types. */
+export type MaterializersFor<Defs extends EventDefs> = {
+  readonly [Name in NamesToMaterialize<Defs>]: Materializer<
+    Extract<Defs[keyof Defs], { readonly name: Name }>
+  >
 }
 
 export type MaterializerRecord = { readonly [eventName: string]: AnyMaterializer }
@@ -50,15 +57,10 @@ const invalid = (message: string): never => {
  *
  * @throws LiveStoreError `InvalidSchema` for a key that is not the name of one of `events`
  */
-export const materializers = <
-  const Defs extends EventDefs,
-  const Handlers extends MaterializersFor<Defs>,
->(
+export const materializers = <const Defs extends EventDefs>(
   events: Defs,
-  handlers: Handlers & {
-    readonly [Key in Exclude<keyof Handlers, keyof MaterializersFor<Defs>>]: never
-  },
-): Handlers => {
+  handlers: MaterializersFor<Defs>,
+): MaterializersFor<Defs> => {
   const names = Object.values<AnyEventDef>(events).map((event) => event.name)
   for (const key of Object.keys(handlers)) {
     if (!names.includes(key)) {

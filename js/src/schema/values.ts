@@ -21,22 +21,26 @@ export const isPlainObject = (value: unknown): value is Record<string, unknown> 
 
 /** Copies `value` with every session id symbol replaced; returns `value` itself if it has none. */
 export const replaceSessionId = <T>(value: T, sessionId: string): T =>
-  replaceDeep(value, sessionId) as T
+  replaceDeep(value, sessionId, []) as T
 
-const replaceDeep = (value: unknown, sessionId: string): unknown => {
+const replaceDeep = (value: unknown, sessionId: string, parents: object[]): unknown => {
   if (value === SessionIdSymbol) return sessionId
-  if (Array.isArray(value)) {
-    const copy = value.map((item) => replaceDeep(item, sessionId))
-    return copy.some((item, index) => item !== value[index]) ? copy : value
-  }
-  if (!isPlainObject(value)) return value
+  const isList = Array.isArray(value)
+  // A cycle is left as it is: it cannot be stored anyway, and whoever tries says so.
+  if (!(isList || isPlainObject(value)) || parents.includes(value)) return value
+  parents.push(value)
   let changed = false
-  const entries = Object.entries(value).map(([key, item]): [string, unknown] => {
-    const next = replaceDeep(item, sessionId)
+  const replaceItem = (item: unknown): unknown => {
+    const next = replaceDeep(item, sessionId, parents)
     if (next !== item) changed = true
-    return [key, next]
-  })
-  return changed ? Object.fromEntries(entries) : value
+    return next
+  }
+  const copy = isList
+    ? value.map(replaceItem)
+    : // Not assigned one by one: an own key __proto__ would become the prototype.
+      Object.fromEntries(Object.entries(value).map(([key, item]) => [key, replaceItem(item)]))
+  parents.pop()
+  return changed ? copy : value
 }
 
 /** Structural equality of plain objects, arrays, dates, bytes, maps and sets; `NaN` equals itself. */
