@@ -10,7 +10,7 @@ import { LiveStoreError, messageOf } from '../errors.js'
 export const compileEngine = async (wasmUrl?: string | URL): Promise<WebAssembly.Module> => {
   const url =
     wasmUrl === undefined
-      ? new URL('./livestore.wasm', import.meta.url)
+      ? whereInstalled(new URL('./livestore.wasm', import.meta.url))
       : new URL(wasmUrl, import.meta.url)
   try {
     if (url.protocol === 'file:') {
@@ -38,6 +38,13 @@ export const compileEngine = async (wasmUrl?: string | URL): Promise<WebAssembly
     )
   }
 }
+
+/**
+ * Vite 7 in development serves this module from its cache, `node_modules/.vite/deps`, and leaves the
+ * wasm where it was installed. Every other bundler rewrites the address by itself.
+ */
+const whereInstalled = (url: URL): URL =>
+  new URL(url.href.replace(/\/\.vite\/deps\/[^/]*$/, '/livestore-wasm/dist/livestore.wasm'))
 
 /** Servers with a wrong content type still work; pages that answer everything with HTML are told apart. */
 const isWasm = (bytes: ArrayBuffer): boolean => {
