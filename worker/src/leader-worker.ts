@@ -14,7 +14,7 @@ import {
   schemaDescriptor,
 } from '../../js/src/schema/index.js'
 import { Leader, leaderFileNames } from '../../js/src/wasm/leader.js'
-import { loadEngine } from '../../js/src/wasm/module.js'
+import { startEngine } from '../../js/src/wasm/module.js'
 import { type LeaderFactory, LeaderHost } from './leader-host.js'
 
 export interface WorkerOptions {
@@ -96,7 +96,7 @@ const leaderFactory = ({ schema }: WorkerOptions): LeaderFactory => {
   return {
     fileNames: storeFileNames,
     open: async (wasmModule, storage) => {
-      const engine = await loadEngine({ wasmModule })
+      const engine = await startEngine(wasmModule)
       const unopened = leaderFileNames(engine).find((name) => !isStoreFile(name))
       if (unopened !== undefined) {
         throw new LiveStoreError(

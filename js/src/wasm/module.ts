@@ -51,8 +51,16 @@ export interface EngineSource {
  * @throws LiveStoreError `EngineLoad` naming the address, when the wasm cannot be fetched, compiled or
  *   instantiated.
  */
-export const loadEngine = async (source: EngineSource = {}): Promise<Engine> => {
-  const wasmModule = source.wasmModule ?? (await compileEngine(source.wasmUrl))
+export const loadEngine = async (source: EngineSource = {}): Promise<Engine> =>
+  startEngine(source.wasmModule ?? (await compileEngine(source.wasmUrl)))
+
+/**
+ * As `loadEngine` with a module that is compiled already. Workers use this one: their bundle then
+ * holds no address of the wasm, which bundlers would ship a second time.
+ *
+ * @throws LiveStoreError `EngineLoad` when the module does not start.
+ */
+export const startEngine = async (wasmModule: WebAssembly.Module): Promise<Engine> => {
   const materializers = new Map<number, MaterializeCallback>()
   const storage: (readonly StorageFile[])[] = []
   const host: LivestoreHost = {
