@@ -8,10 +8,10 @@ uint64_t ByteReader::Varint() {
     const uint8_t byte = U8();
     if (!ok_) return 0;
     const uint64_t low = byte & 0x7f;
-    if (shift == 63 && low > 1) break;           // Does not fit 64 bits.
+    if (shift == 63 && low > 1) break;  // Does not fit 64 bits.
     value |= low << shift;
     if ((byte & 0x80) == 0) {
-      if (byte == 0 && shift > 0) break;         // Not the shortest form.
+      if (byte == 0 && shift > 0) break;  // Not the shortest form.
       return value;
     }
   }

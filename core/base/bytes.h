@@ -62,7 +62,10 @@ class ByteReader {
     if (ok_) std::memcpy(&value, raw.data(), sizeof(T));
     return value;
   }
-  void Fail() { ok_ = false; position_ = bytes_.size(); }
+  void Fail() {
+    ok_ = false;
+    position_ = bytes_.size();
+  }
 
   BytesView bytes_;
   size_t position_ = 0;
@@ -76,6 +79,8 @@ class ByteWriter {
   // Moves the buffer out; the writer is empty afterwards.
   [[nodiscard]] Bytes Take() { return std::exchange(bytes_, {}); }
   void Clear() { bytes_.clear(); }  // Keeps the capacity.
+  // Takes back everything after the first `size` bytes. REQUIRES: size <= size().
+  void Truncate(size_t size) { bytes_.resize(size); }
 
   void U8(uint8_t value) { bytes_.push_back(value); }
   void U32(uint32_t value) { Fixed(value); }
@@ -84,11 +89,19 @@ class ByteWriter {
   void F64(double value) { Fixed(value); }
   void Varint(uint64_t value);
   void Raw(BytesView bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
-  void Block(BytesView bytes) { Varint(bytes.size()); Raw(bytes); }
+  void Block(BytesView bytes) {
+    Varint(bytes.size());
+    Raw(bytes);
+  }
   void Text(std::string_view text) { Block(AsBytes(text)); }
-  void Align(size_t alignment) { bytes_.resize((bytes_.size() + alignment - 1) / alignment * alignment); }
-  // Overwrites a U32 written before, for counts known only at the end. REQUIRES: position + 4 <= size().
-  void PatchU32(size_t position, uint32_t value) { std::memcpy(bytes_.data() + position, &value, sizeof value); }
+  void Align(size_t alignment) {
+    bytes_.resize((bytes_.size() + alignment - 1) / alignment * alignment);
+  }
+  // Overwrites a U32 written before, for counts known only at the end. REQUIRES: position + 4 <=
+  // size().
+  void PatchU32(size_t position, uint32_t value) {
+    std::memcpy(bytes_.data() + position, &value, sizeof value);
+  }
 
  private:
   template <typename T>

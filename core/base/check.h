@@ -7,8 +7,8 @@ namespace livestore::internal {
 [[noreturn]] void CheckFailed(const char* expression, const char* file, int line);
 }  // namespace livestore::internal
 
-#define LS_CHECK(condition)                                                            \
-  do {                                                                                 \
-    if (!(condition)) [[unlikely]]                                                     \
-      ::livestore::internal::CheckFailed(#condition, __FILE_NAME__, __LINE__);         \
+#define LS_CHECK(condition)                                                    \
+  do {                                                                         \
+    if (!(condition)) [[unlikely]]                                             \
+      ::livestore::internal::CheckFailed(#condition, __FILE_NAME__, __LINE__); \
   } while (false)

@@ -29,6 +29,7 @@ inline constexpr size_t kPendingEventsMax = 1'000'000;
 inline constexpr size_t kLeaderQueueMax = 4'096;
 // Events the leader reads from the log at once to serve history or to rebuild the state.
 inline constexpr uint32_t kEventlogChunkEvents = 1'000;
+inline constexpr int64_t kEventlogChunkBytes = 16 << 20;  // Of arguments; one event may exceed it.
 
 // Compiled statements per engine; the least recently used is finalized and recompiled on use.
 inline constexpr size_t kStatementsMax = 500;

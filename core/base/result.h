@@ -42,10 +42,14 @@ inline void TakeValue(Result<void>&&) {}
 
 }  // namespace livestore
 
-// Evaluates to the value of `expression`, or returns its error from the enclosing function.
-#define LS_TRY(expression)                                             \
-  ({                                                                   \
-    auto ls_try_result = (expression);                                 \
-    if (!ls_try_result.ok()) return std::move(ls_try_result).error();  \
-    ::livestore::internal::TakeValue(std::move(ls_try_result));        \
+// Evaluates to the value of `expression`, or returns its error from the enclosing function. The
+// name differs from use to use, so that one may stand inside another.
+#define LS_TRY(expression) LS_TRY_NAMED(LS_TRY_JOIN(ls_try_result_, __COUNTER__), expression)
+#define LS_TRY_JOIN(a, b) LS_TRY_JOIN_EXPANDED(a, b)
+#define LS_TRY_JOIN_EXPANDED(a, b) a##b
+#define LS_TRY_NAMED(name, expression)                 \
+  ({                                                   \
+    auto name = (expression);                          \
+    if (!name.ok()) return std::move(name).error();    \
+    ::livestore::internal::TakeValue(std::move(name)); \
   })

@@ -23,6 +23,8 @@ class MemoryPool final : public StoragePool {
     std::string name;
     Bytes bytes;
   };
+  File& At(Handle file);
+
   std::vector<File> files_;
 };
 

@@ -2,20 +2,27 @@
 // worker, over memory elsewhere.
 //
 // What it knows beyond passing calls on:
-// - Coalescing. One contiguous run of writes to one file is held back and written in one call. It is
+// - Coalescing. One contiguous run of writes to one file is held back and written in one call. It
+// is
 //   written out before anything could observe it: a write elsewhere, a read of that file, a sync,
-//   a truncate, a delete, a close, and SQLITE_FCNTL_COMMIT_PHASETWO, which SQLite sends at the end
-//   of each commit. An OPFS call costs 10-100 us, so a WAL commit of ten pages pays once, not ten
-//   times.
-// - Failure is sticky. When a held-back run cannot be written, SQLite may already believe in it: the
-//   file then answers every further call with an I/O error until it is opened anew, and
-//   failure() tells whether the disk is full (kStorageFull) or broken (kStorageIo).
-// - One connection owns a file: locks are no-ops, WAL runs without shared memory
-//   (locking_mode=EXCLUSIVE is set by Database before journal_mode=WAL).
+//   a truncate, a close, and SQLITE_FCNTL_COMMIT_PHASETWO, which SQLite sends at the end of each
+//   commit. An OPFS call costs 10-100 us, so a WAL commit of ten pages pays once, not ten times.
+// - Failure. A held-back run that cannot be written fails the call that wrote it out, and SQLite
+// rolls
+//   the transaction back: nothing is lost and the connection goes on. Where SQLite already believes
+//   in the run (the end of a commit) or does not listen (a truncate, a close, a call on another
+//   database) the failure is sticky: the database and its WAL then answer every call with an error
+//   until the database is opened anew, and failure() tells whether the disk is full (kStorageFull)
+//   or broken (kStorageIo). What was committed before is intact when it is opened again.
+// - One connection owns a database: a second open of it is refused, locks are no-ops, and WAL runs
+//   without shared memory (locking_mode=EXCLUSIVE is set by Database before journal_mode=WAL).
+// - A file exists when its size is not 0; delete is truncate to 0. Temporary files are refused:
+// with
+//   temp_store=MEMORY SQLite asks for none.
 //
 // Lifetime: the VFS registers itself with SQLite under its own unique name and unregisters in its
-// destructor; every Database on it must be closed before. It borrows the pool. Time and randomness
-// come from VfsEnvironment, so that tests and the simulator decide them.
+// destructor; every Database on it must be closed before. It borrows the pool. Time comes from
+// VfsEnvironment; randomness too, but SQLite draws its own from the process-wide one.
 
 #pragma once
 
@@ -25,17 +32,11 @@
 
 #include "core/base/result.h"
 #include "core/sqlite/storage_pool.h"
+#include "core/sqlite/vfs_environment.h"
 
 struct sqlite3_vfs;
 
 namespace livestore {
-
-// What SQLite wants from the world besides files.
-struct VfsEnvironment {
-  int64_t (*now_ms)(void* context) = nullptr;                              // Unix time.
-  void (*random_bytes)(void* context, uint8_t* out, size_t size) = nullptr;
-  void* context = nullptr;
-};
 
 class PoolVfs {
  public:
@@ -47,11 +48,17 @@ class PoolVfs {
 
   // What Database::Open takes.
   [[nodiscard]] const std::string& name() const;
-  // The failure that made a file sticky-fail, kept until ClearFailure().
+  // The failure that made a database sticky-fail, kept until ClearFailure(). Clearing it does not
+  // heal the database; opening it anew does.
   [[nodiscard]] std::optional<Error> failure() const;
   void ClearFailure();
   // Calls made on the pool so far; benchmarks and tests count with it.
-  struct Counters { uint64_t reads = 0, writes = 0, flushes = 0, truncates = 0; };
+  struct Counters {
+    uint64_t reads = 0;
+    uint64_t writes = 0;
+    uint64_t flushes = 0;
+    uint64_t truncates = 0;
+  };
   [[nodiscard]] Counters counters() const;
 
  private:

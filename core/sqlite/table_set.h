@@ -1,5 +1,5 @@
-// TableSet: which tables a statement reads or writes, as small sorted lists of numbers. A table gets
-// its number from the TableNames of its connection when a statement first mentions it.
+// TableSet: which tables a statement reads or writes, as small sorted lists of numbers. A table
+// gets its number from the TableNames of its connection when a statement first mentions it.
 
 #pragma once
 
