@@ -70,7 +70,8 @@ test('select, where, orderBy, limit and offset make one statement', () => {
     .limit(10)
     .offset(20)
   expect(shape(query)).toEqual([
-    `SELECT "id", "text" FROM 'todos' WHERE "done" = ? AND "due" IS NULL AND "n" >= ? ORDER BY "due" desc, "id" asc LIMIT ? OFFSET ?`,
+    `SELECT "id", "text" FROM 'todos' WHERE "done" = ? AND "due" IS NULL AND "n" >= ? ` +
+      'ORDER BY "due" desc, "id" asc LIMIT ? OFFSET ?',
     1,
     2,
     10,
@@ -254,7 +255,8 @@ test('insert encodes its values and leaves out what is undefined', () => {
       }),
     ),
   ).toEqual([
-    `INSERT INTO 'todos' ("id", "done", "due", "seen", "n", "tags", "meta", "bytes", "slug") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO 'todos' ("id", "done", "due", "seen", "n", "tags", "meta", "bytes", "slug") ` +
+      'VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     'a',
     1,
     '1970-01-01T00:00:00.000Z',

@@ -270,9 +270,8 @@ export class Builder {
       }
       const bind = this.#encode(column, value, method)
       if (column.kind === 'integer' && typeof bind === 'number' && !Number.isInteger(bind)) {
-        invalid(
-          `${method}: column '${column.name}' of '${this.#table().name}' holds whole numbers, got ${bind}`,
-        )
+        const at = `${method}: column '${column.name}' of '${this.#table().name}'`
+        invalid(`${at} holds whole numbers, got ${bind}`)
       }
       names.push(column.quoted)
       binds.push(bind)
@@ -423,7 +422,8 @@ const emptyBehaviour = (options: unknown, table: string): (() => unknown) => {
   }
   if (behaviour === 'fallback' && typeof fallback === 'function') return fallback as () => unknown
   return invalid(
-    "first takes { behaviour: 'undefined' | 'error' } or { behaviour: 'fallback', fallback: () => value }",
+    "first takes { behaviour: 'undefined' | 'error' }, or { behaviour: 'fallback', fallback } " +
+      'with a function',
   )
 }
 

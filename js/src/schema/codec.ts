@@ -126,7 +126,7 @@ export const checkSchema = (schema: unknown, what: string): AnySchema => {
   )
 }
 
-/** @throws LiveStoreError `InvalidSchema` for an effect schema whose functions are not registered. */
+/** @throws LiveStoreError `InvalidSchema` for an effect schema whose functions are not known. */
 export const codecOf = (schema: AnySchema, what: string): Codec => {
   if (!isEffectSchema(schema)) return standardCodec(schema)
   const major = majorOf(schema)

@@ -22,11 +22,12 @@ export type ColumnKind = ColumnType | 'boolean' | 'json' | 'datetime' | 'datetim
 /** A literal, in the type the app uses, or SQL that SQLite evaluates. */
 export type ColumnDefault = { readonly value: unknown } | { readonly sql: string }
 
-export type ColumnDefinition<
+/** An interface, so that declaration files of apps can name it. */
+export interface ColumnDefinition<
   Row = unknown,
   Insert = unknown,
   Omittable extends boolean = boolean,
-> = {
+> {
   readonly [ColumnSymbol]: true
   readonly [ColumnTypes]?: {
     readonly row: Row

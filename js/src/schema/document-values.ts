@@ -13,7 +13,7 @@ import { describe, isPlainObject, toJson } from './values.js'
 export type DocumentValues = {
   /** Reads anything without failing, writes whole values. */
   readonly codec: Codec
-  /** The JSON of a set: of the fields it names, or of the whole value. Throws if it does not fit. */
+  /** The JSON of a set: the fields it names, or the whole value. Throws if it does not fit. */
   readonly encodeSet: (value: unknown) => unknown
   /** The value of a stored set, without failing: what does not fit is left out. */
   readonly decodeSet: (stored: unknown) => unknown

@@ -91,11 +91,14 @@ type EventSpec<Name extends string, S extends AnySchema> = {
   readonly schema: S
 }
 
-type DefinedEvent<
+/** The definition of an event with schema `S`. */
+export type DefinedEvent<
   Name extends string,
   S extends AnySchema,
   Derived extends boolean = false,
-> = EventDef<Name, SchemaOutput<S>, SchemaEncoded<S>, Derived, SchemaInput<S>>
+> = EventDef<Name, SchemaOutput<S>, SchemaEncoded<S>, Derived, SchemaInput<S>> & {
+  readonly schema: S
+}
 
 /** Defines an event. `synced` and `clientOnly` are the usual forms. */
 export const defineEvent = <
@@ -152,8 +155,8 @@ export const isEventDef = (value: unknown): value is AnyEventDef =>
   typeof value === 'function' && Object.hasOwn(value, EventCodecSymbol)
 
 /**
- * Builds the codec of an event from `encode`, which checks and returns what is stored, and `decode`.
- * Both may throw any `Error`; this adds which event it was.
+ * Builds the codec of an event from `encode`, which checks and returns what is stored, and
+ * `decode`. Both may throw any `Error`; this adds which event it was.
  */
 export const makeEventCodec = (
   name: string,
@@ -161,8 +164,8 @@ export const makeEventCodec = (
   decode: (json: unknown) => unknown,
   check: () => void,
 ): EventCodec => {
-  // What `make` has found out, for the commit that follows. Only events made here are in it: a plain
-  // object may have been changed between two commits.
+  // What `make` has found out, for the commit that follows. Only events made here are in it: a
+  // plain object may have been changed between two commits.
   const prepared = new WeakMap<EventInput, PreparedEvent & { readonly source: unknown }>()
 
   const prepareArgs = (

@@ -4,7 +4,13 @@
  */
 
 export { nanoid } from 'nanoid'
-export type { ClientDocumentTableDef, DocumentId, RowQuery } from './client-document.js'
+export type {
+  ClientDocumentTableDef,
+  DocumentId,
+  DocumentSetValue,
+  RowQuery,
+  RowQueryAst,
+} from './client-document.js'
 export type {
   AnySchema,
   EffectSchema,
@@ -13,18 +19,20 @@ export type {
   SchemaOutput,
   StandardSchema,
 } from './codec.js'
-export { schemaDecoder } from './codec.js'
 export type { ColumnDefinition } from './columns.js'
 export { schemaDescriptor } from './descriptor.js'
 export type {
   AnyEventDef,
+  DefinedEvent,
   EventArgs,
   EventCodec,
   EventDef,
   EventInput,
+  EventOptions,
+  EventParts,
   PreparedEvent,
 } from './events.js'
-export { clientOnly, defineEvent, EventCodecSymbol, isEventDef, synced } from './events.js'
+export { clientOnly, defineEvent, EventCodecSymbol, synced } from './events.js'
 export * as Events from './events-namespace.js'
 export type {
   BindValues,
@@ -36,7 +44,7 @@ export type {
   RawStatement,
 } from './materialize.js'
 export { materializeWith } from './materialize.js'
-export type { LiveStoreSchema } from './schema.js'
+export type { LiveStoreSchema, MaterializersFor, SchemaState } from './schema.js'
 export {
   defineMaterializer,
   getEventDef,
@@ -48,4 +56,4 @@ export {
 export * as State from './state-namespace.js'
 export type { AnyTableDef, TableDef } from './table.js'
 export type { BindValue } from './values.js'
-export { deepEqual, replaceSessionId, SessionIdSymbol, scrubParsedJson } from './values.js'
+export { deepEqual, replaceSessionId, SessionIdSymbol } from './values.js'

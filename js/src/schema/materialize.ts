@@ -64,8 +64,8 @@ export type AnyMaterializer = (args: never, context: never) => MaterializerResul
 /**
  * The function the engine calls for every event of `schema`.
  *
- * It throws LiveStoreError `UnknownEvent`, `DecodeFailed`, `InvalidMaterializerResult`, or what went
- * wrong in the materializer: the error of a query builder with its own code, anything else as
+ * It throws LiveStoreError `UnknownEvent`, `DecodeFailed`, `InvalidMaterializerResult`, or what
+ * went wrong in the materializer: the error of a query builder with its own code, anything else as
  * `MaterializerThrew`.
  */
 export const materializeWith =

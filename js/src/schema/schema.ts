@@ -35,7 +35,7 @@ export type MaterializersFor<Defs extends EventDefs> = {
 
 export type MaterializerRecord = { readonly [eventName: string]: AnyMaterializer }
 
-export type State = {
+export type SchemaState = {
   readonly sqlite: { readonly tables: ReadonlyMap<string, AnyTableDef> }
   /** By event name, with those of client documents. */
   readonly materializers: ReadonlyMap<string, AnyMaterializer>
@@ -43,7 +43,7 @@ export type State = {
 
 export type LiveStoreSchema = {
   readonly [LiveStoreSchemaSymbol]: typeof LiveStoreSchemaSymbol
-  readonly state: State
+  readonly state: SchemaState
   /** By event name, with those of client documents. */
   readonly eventsDefsMap: ReadonlyMap<string, AnyEventDef>
 }
@@ -87,7 +87,7 @@ export const defineMaterializer = <Def extends AnyEventDef>(
 export const makeState = (spec: {
   readonly tables: { readonly [key: string]: AnyTableDef } | readonly AnyTableDef[]
   readonly materializers: MaterializerRecord
-}): State => {
+}): SchemaState => {
   const tables = new Map<string, AnyTableDef>()
   const materializerMap = new Map<string, AnyMaterializer>()
   const taken = new Map<string, string>()
@@ -132,7 +132,7 @@ export const makeState = (spec: {
  */
 export const makeSchema = (spec: {
   readonly events: EventDefs | readonly AnyEventDef[]
-  readonly state: State
+  readonly state: SchemaState
 }): LiveStoreSchema => {
   const eventsDefsMap = new Map<string, AnyEventDef>()
   for (const [key, event] of Object.entries<AnyEventDef>(spec.events as EventDefs)) {

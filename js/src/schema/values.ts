@@ -43,7 +43,7 @@ const replaceDeep = (value: unknown, sessionId: string, parents: object[]): unkn
   return changed ? copy : value
 }
 
-/** Structural equality of plain objects, arrays, dates, bytes, maps and sets; `NaN` equals itself. */
+/** Structural equality of plain objects, arrays, dates, bytes, maps and sets. `NaN` is itself. */
 export const deepEqual = (a: unknown, b: unknown): boolean => {
   if (Object.is(a, b)) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
