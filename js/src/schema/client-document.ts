@@ -26,7 +26,7 @@ import {
   makeEventCodec,
   makeEventDef,
 } from './events.js'
-import { checkSqlName, quoteTable } from './names.js'
+import { checkName, checkSqlName, quoteTable } from './names.js'
 import { type AnyTableDef, makeTable, type TableDef } from './table.js'
 import { TableInfoSymbol } from './table-info.js'
 import { describe, isPlainObject, SessionIdSymbol } from './values.js'
@@ -163,10 +163,11 @@ export const clientDocument = <
     value: { ...json(), codec: values.codec },
   }
   const tableDef = makeTable({ name, columns }, true)
-  const setCodec = documentSetCodec(`${name}Set`, values)
+  const setName = checkName(`${name}Set`, `${what}, event`)
+  const setCodec = documentSetCodec(setName, values)
   const set = makeEventDef(
     (value: unknown, id?: unknown) => setCodec.make({ id: idOf(id, 'set'), value }),
-    `${name}Set`,
+    setName,
     documentSetSchema(values),
     setCodec,
     { clientOnly: true, derived: true },

@@ -154,8 +154,8 @@ const standardCodec = (schema: StandardSchema): Codec => ({
   encode: (value) => value,
   decode: (stored) => {
     const result = schema['~standard'].validate(stored)
-    if (result instanceof Promise) {
-      result.catch(() => undefined)
+    if ('then' in result) {
+      result.then(undefined, () => undefined)
       throw new Error('its schema validates asynchronously, which cannot be used here')
     }
     if (result.issues) throw new Error(result.issues.map(issueText).join('; '))

@@ -307,6 +307,8 @@ union.set({})
 
 const state = State.SQLite.makeState({ tables: { todos, ui, whole }, materializers: handlers })
 makeSchema({ events, state })
+// The set event of a document may be listed; it needs no materializer.
+State.SQLite.materializers({ cleared, uiSet: ui.set }, { cleared: () => [] })
 makeSchema({ events: [created3, ui.set], state })
 // @ts-expect-error not an event
 makeSchema({ events: { todos }, state })
