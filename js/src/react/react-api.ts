@@ -37,8 +37,9 @@ export const withReactApi = <AStore extends Store>(store: AStore): AStore & Reac
         second?: string | SessionIdSymbol | UseClientDocumentOptions<unknown>,
         third?: UseClientDocumentOptions<unknown>,
       ) => {
-        const [id, options] = typeof second === 'object' ? [undefined, second] : [second, third]
-        return useClientDocument(table, id, { ...options, store })
+        const isOptions = typeof second === 'object'
+        const options = isOptions ? second : third
+        return useClientDocument(table, isOptions ? undefined : second, { ...options, store })
       },
     })
   }

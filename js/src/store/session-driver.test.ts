@@ -1,0 +1,454 @@
+/**
+ * The order of messages between a session and its leaders, with both ends played by the test.
+ */
+
+import { describe, expect, test, vi } from 'vitest'
+import { LiveStoreError } from '../errors.js'
+import type { LeaderToSession, SessionToLeader } from '../protocol/messages.js'
+import type { LeaderPort } from './adapter.js'
+import { type DrivenSession, type DriverHandlers, SessionDriver } from './session-driver.js'
+
+const bytes = (...values: number[]): ArrayBuffer => new Uint8Array(values).buffer
+const outcome = (parts: Partial<ReturnType<DrivenSession['onAdvance']>> = {}) => ({
+  stale: [],
+  rejected: [],
+  needImage: false,
+  ...parts,
+})
+
+/** A leader's end of a port: what the session said, and a way to answer. */
+class FakePort implements LeaderPort {
+  readonly said: SessionToLeader[] = []
+  isClosed = false
+  #handler: ((message: LeaderToSession) => void) | undefined
+
+  post(message: SessionToLeader): void {
+    this.said.push(message)
+  }
+  onMessage(handler: (message: LeaderToSession) => void): void {
+    this.#handler = handler
+  }
+  close(): void {
+    this.isClosed = true
+  }
+  answer(message: LeaderToSession): void {
+    this.#handler?.(message)
+  }
+  types(): string[] {
+    return this.said.map((message) => message.type)
+  }
+}
+
+/** A session that writes down what was asked of it. Each pending number is one push. */
+class FakeSession implements DrivenSession {
+  readonly schemaHash = 'hash'
+  readonly calls: string[] = []
+  pending: number[] = []
+  upstream = 0
+  next: Partial<Record<keyof DrivenSession, () => ReturnType<DrivenSession['onAdvance']>>> = {}
+  #inFlight = false
+
+  #outcome(name: 'loadImage' | 'onAdvance' | 'onPushFailed') {
+    const answer = this.next[name]
+    delete this.next[name]
+    return answer?.() ?? outcome()
+  }
+  loadImage(image: Uint8Array) {
+    this.calls.push(`image ${image[0]}`)
+    return this.#outcome('loadImage')
+  }
+  nextPush() {
+    const [first] = this.pending
+    if (first === undefined || this.#inFlight) return undefined
+    this.#inFlight = true
+    return new Uint8Array([first])
+  }
+  onPushAccepted() {
+    this.calls.push('accepted')
+    this.#inFlight = false
+    this.pending.shift()
+  }
+  onPushRejected() {
+    this.calls.push('rejected')
+    this.#inFlight = false
+    this.next.onPushRejected?.()
+  }
+  onPushFailed(index: number, code: string) {
+    this.calls.push(`failed ${index} ${code}`)
+    this.#inFlight = false
+    this.pending.shift()
+    return this.#outcome('onPushFailed')
+  }
+  onAdvance(events: Uint8Array) {
+    const result = this.#outcome('onAdvance')
+    this.calls.push(`advance ${events[0]}`)
+    this.upstream += 1
+    return result
+  }
+  onLeaderChange() {
+    this.calls.push('leader change')
+    this.#inFlight = false
+    return { global: this.upstream, client: 0, generation: 0 }
+  }
+  syncStatus() {
+    return { pendingCount: this.pending.length }
+  }
+}
+
+const ids = { clientId: 'c', sessionId: 's' }
+const gap = () => {
+  throw new LiveStoreError('UpstreamGap', 'gap')
+}
+
+const setUp = () => {
+  const session = new FakeSession()
+  const handlers = {
+    onReady: vi.fn<DriverHandlers['onReady']>(),
+    onFollow: vi.fn<DriverHandlers['onFollow']>(),
+    onStatus: vi.fn<DriverHandlers['onStatus']>(),
+    onBootStatus: vi.fn<DriverHandlers['onBootStatus']>(),
+    onTrouble: vi.fn<DriverHandlers['onTrouble']>(),
+    onFailure: vi.fn<DriverHandlers['onFailure']>(),
+  }
+  const driver = new SessionDriver(session, ids, handlers)
+  const attach = () => {
+    const port = new FakePort()
+    driver.attach(port)
+    return port
+  }
+  /** Attached and welcomed, with everything of the welcome forgotten. */
+  const welcomed = () => {
+    const port = attach()
+    port.answer({ type: 'welcome', image: bytes(1), storageMode: 'persisted' })
+    port.said.length = 0
+    session.calls.length = 0
+    return port
+  }
+  /** Lets the session commit an event, and the push go out. */
+  const commit = async (event: number) => {
+    session.pending.push(event)
+    driver.schedulePush()
+    await Promise.resolve()
+  }
+  return { session, handlers, driver, attach, welcomed, commit }
+}
+
+describe('hello and welcome', () => {
+  test('the first hello has no cursor, and its welcome brings the image', () => {
+    const { session, handlers, attach } = setUp()
+    const port = attach()
+    expect(port.said).toEqual([
+      { type: 'hello', protocol: 1, clientId: 'c', sessionId: 's', schemaHash: 'hash' },
+    ])
+    expect(handlers.onReady).not.toHaveBeenCalled()
+    port.answer({ type: 'welcome', image: bytes(7), storageMode: 'in-memory' })
+    expect(session.calls).toEqual(['leader change', 'image 7'])
+    expect(handlers.onReady).toHaveBeenCalledExactlyOnceWith('in-memory')
+  })
+
+  test('boot statuses are passed on, before and after the welcome', () => {
+    const { handlers, attach } = setUp()
+    const port = attach()
+    const status = { stage: 'migrating', progress: { done: 1, total: 2 } } as const
+    port.answer({ type: 'boot-status', status })
+    expect(handlers.onBootStatus).toHaveBeenCalledExactlyOnceWith(status)
+  })
+
+  test('between hello and welcome nothing is pushed and no advance is taken in', async () => {
+    const { session, attach, commit } = setUp()
+    const port = attach()
+    await commit(1)
+    port.answer({ type: 'advance', events: bytes(9) })
+    expect(port.types()).toEqual(['hello'])
+    port.answer({ type: 'welcome', image: bytes(1), storageMode: 'persisted' })
+    expect(session.calls).toEqual(['leader change', 'image 1'])
+    expect(port.types()).toEqual(['hello', 'push'])
+  })
+
+  test('a second welcome changes nothing', () => {
+    const { session, handlers, welcomed } = setUp()
+    welcomed().answer({ type: 'welcome', image: bytes(2), storageMode: 'in-memory' })
+    expect(session.calls).toEqual([])
+    expect(handlers.onReady).toHaveBeenCalledOnce()
+  })
+
+  test('an error before the welcome is a failure, with its code', () => {
+    const { handlers, attach } = setUp()
+    const port = attach()
+    port.answer({ type: 'error', code: 'SchemaMismatch', message: 'reload' })
+    expect(handlers.onFailure.mock.calls[0]?.[0]).toMatchObject({
+      code: 'SchemaMismatch',
+      message: 'reload',
+    })
+    expect(port.isClosed).toBe(true)
+  })
+})
+
+describe('push', () => {
+  test('commits of one task go out together, once', async () => {
+    const { session, driver, welcomed } = setUp()
+    const port = welcomed()
+    session.pending.push(5)
+    driver.schedulePush()
+    driver.schedulePush()
+    expect(port.said).toEqual([])
+    await Promise.resolve()
+    expect(port.said).toEqual([{ type: 'push', id: 1, events: bytes(5) }])
+  })
+
+  test('one push is unanswered at most; accepted sends the next one', async () => {
+    const { session, handlers, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    await commit(2)
+    expect(port.types()).toEqual(['push'])
+    handlers.onStatus.mockClear()
+    port.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
+    expect(session.calls).toEqual(['accepted'])
+    expect(handlers.onStatus).toHaveBeenCalledOnce()
+    expect(port.said).toEqual([
+      { type: 'push', id: 1, events: bytes(1) },
+      { type: 'push', id: 2, events: bytes(2) },
+    ])
+    port.answer({ type: 'push-result', id: 2, outcome: 'accepted' })
+    expect(port.said).toHaveLength(2)
+  })
+
+  test('rejected pushes again, what is pending by then', async () => {
+    const { session, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    port.answer({ type: 'advance', events: bytes(3) })
+    session.pending = [2]
+    port.answer({ type: 'push-result', id: 1, outcome: 'rejected' })
+    expect(session.calls).toEqual(['advance 3', 'rejected'])
+    expect(port.said.at(-1)).toEqual({ type: 'push', id: 2, events: bytes(2) })
+  })
+
+  test('a rejection that nothing explains asks for what is missing', async () => {
+    const { session, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    session.next.onPushRejected = gap
+    port.answer({ type: 'push-result', id: 1, outcome: 'rejected' })
+    expect(port.said.at(-1)).toMatchObject({ type: 'hello', cursor: { global: 0 } })
+  })
+
+  test('failed tells of the rejected event and pushes the rest', async () => {
+    const { session, handlers, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    await commit(2)
+    handlers.onFollow.mockClear()
+    const rejected = outcome({ stale: [4] })
+    session.next.onPushFailed = () => rejected
+    port.answer({
+      type: 'push-result',
+      id: 1,
+      outcome: 'failed',
+      failedIndex: 0,
+      code: 'Constraint',
+      message: 'twice',
+    })
+    expect(session.calls).toEqual(['failed 0 Constraint'])
+    expect(handlers.onFollow).toHaveBeenCalledExactlyOnceWith(rejected)
+    expect(port.said.at(-1)).toEqual({ type: 'push', id: 2, events: bytes(2) })
+  })
+
+  test('an answer to a push that is not in flight is ignored', async () => {
+    const { session, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    port.answer({ type: 'push-result', id: 17, outcome: 'accepted' })
+    expect(session.calls).toEqual([])
+  })
+
+  test('the buffer of a push holds the batch and nothing else', async () => {
+    const { session, welcomed, driver } = setUp()
+    const port = welcomed()
+    const shared = new Uint8Array([1, 2, 3, 4])
+    session.nextPush = () => shared.subarray(1, 3)
+    driver.schedulePush()
+    await Promise.resolve()
+    expect(port.said).toEqual([{ type: 'push', id: 1, events: bytes(2, 3) }])
+    expect(shared.byteLength).toBe(4)
+  })
+})
+
+describe('advance', () => {
+  test('is handed on with its outcome', () => {
+    const { session, handlers, welcomed } = setUp()
+    const port = welcomed()
+    handlers.onFollow.mockClear()
+    const followed = outcome({ stale: [1, 2] })
+    session.next.onAdvance = () => followed
+    port.answer({ type: 'advance', events: bytes(8) })
+    expect(session.calls).toEqual(['advance 8'])
+    expect(handlers.onFollow).toHaveBeenCalledExactlyOnceWith(followed)
+  })
+
+  test('a gap says hello with the cursor, and ignores everything before the welcome', async () => {
+    const { session, handlers, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    session.next.onAdvance = gap
+    port.answer({ type: 'advance', events: bytes(8) })
+    expect(port.said.at(-1)).toMatchObject({ type: 'hello', cursor: { global: 0 } })
+    port.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
+    port.answer({ type: 'advance', events: bytes(9) })
+    expect(session.calls).toEqual(['leader change'])
+    port.answer({ type: 'welcome', events: bytes(6), storageMode: 'persisted' })
+    expect(session.calls).toEqual(['leader change', 'advance 6'])
+    expect(port.said.at(-1)).toEqual({ type: 'push', id: 2, events: bytes(1) })
+    expect(handlers.onFailure).not.toHaveBeenCalled()
+  })
+
+  test('if not even the welcome fits, the whole state is asked for', () => {
+    const { session, welcomed } = setUp()
+    const port = welcomed()
+    session.next.onAdvance = gap
+    port.answer({ type: 'advance', events: bytes(8) })
+    session.next.onAdvance = gap
+    port.answer({ type: 'welcome', events: bytes(9), storageMode: 'persisted' })
+    expect(port.said.at(-1)).toEqual(expect.not.objectContaining({ cursor: expect.anything() }))
+    port.answer({ type: 'welcome', image: bytes(5), storageMode: 'persisted' })
+    expect(session.calls.at(-1)).toBe('image 5')
+  })
+
+  test('a leader that can never be followed is given up, not asked for ever', () => {
+    const { session, handlers, welcomed } = setUp()
+    const port = welcomed()
+    for (let i = 0; i < 10; i++) {
+      session.next.onAdvance = gap
+      port.answer({ type: 'advance', events: bytes(8) })
+      port.answer({ type: 'welcome', storageMode: 'persisted' })
+    }
+    expect(handlers.onFailure).toHaveBeenCalledOnce()
+    expect(handlers.onFailure.mock.calls[0]?.[0].code).toBe('UpstreamGap')
+    expect(port.types().filter((type) => type === 'hello').length).toBeLessThan(4)
+  })
+
+  test('damaged bytes are a failure', () => {
+    const { session, handlers, welcomed } = setUp()
+    const port = welcomed()
+    session.next.onAdvance = () => {
+      throw new LiveStoreError('MalformedBytes', 'damaged')
+    }
+    port.answer({ type: 'advance', events: bytes(8) })
+    expect(handlers.onFailure.mock.calls[0]?.[0].code).toBe('MalformedBytes')
+  })
+})
+
+describe('image', () => {
+  test('is asked for once, holds back pushes, and then they go on', async () => {
+    const { session, welcomed, commit } = setUp()
+    const port = welcomed()
+    session.next.onAdvance = () => outcome({ needImage: true })
+    port.answer({ type: 'advance', events: bytes(8) })
+    session.next.onAdvance = () => outcome({ needImage: true })
+    port.answer({ type: 'advance', events: bytes(9) })
+    await commit(1)
+    expect(port.types()).toEqual(['image'])
+    port.answer({ type: 'image', image: bytes(4) })
+    expect(session.calls.at(-1)).toBe('image 4')
+    await Promise.resolve()
+    expect(port.types()).toEqual(['image', 'push'])
+  })
+
+  test('is asked for after the welcome that needs it', () => {
+    const { session, attach, welcomed } = setUp()
+    welcomed()
+    const port = attach()
+    session.next.onAdvance = () => outcome({ needImage: true })
+    port.answer({ type: 'welcome', events: bytes(8), storageMode: 'persisted' })
+    expect(port.types()).toEqual(['hello', 'image'])
+  })
+})
+
+describe('leader change', () => {
+  test('the new leader gets the cursor; the push in flight is forgotten and sent again', async () => {
+    const { session, handlers, attach, welcomed, commit } = setUp()
+    const first = welcomed()
+    first.answer({ type: 'advance', events: bytes(8) })
+    await commit(1)
+    const second = attach()
+    expect(first.isClosed).toBe(true)
+    expect(second.said).toMatchObject([{ type: 'hello', cursor: { global: 1 } }])
+    first.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
+    expect(session.pending).toEqual([1])
+    second.answer({ type: 'welcome', events: bytes(9), storageMode: 'persisted' })
+    expect(second.said.at(-1)).toEqual({ type: 'push', id: 2, events: bytes(1) })
+    expect(handlers.onReady).toHaveBeenCalledOnce()
+  })
+
+  test('after a failure the next leader is used', () => {
+    const { handlers, attach, welcomed } = setUp()
+    welcomed().answer({ type: 'error', code: 'Internal', message: 'stopped' })
+    expect(handlers.onFailure).toHaveBeenCalledOnce()
+    expect(attach().types()).toEqual(['hello'])
+  })
+
+  test('a leader that retries is not left', async () => {
+    const { handlers, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    port.answer({ type: 'error', code: 'StorageFull', message: 'full', retrying: true })
+    expect(handlers.onTrouble.mock.calls[0]?.[0].code).toBe('StorageFull')
+    expect(handlers.onFailure).not.toHaveBeenCalled()
+    port.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
+    expect(port.isClosed).toBe(false)
+  })
+})
+
+describe('close', () => {
+  test('says bye, once, and takes in nothing more', () => {
+    const { session, driver, welcomed } = setUp()
+    const port = welcomed()
+    driver.close()
+    driver.close()
+    port.answer({ type: 'advance', events: bytes(8) })
+    expect(port.types()).toEqual(['bye'])
+    expect(port.isClosed).toBe(true)
+    expect(session.calls).toEqual([])
+  })
+
+  test('a port that comes later is closed', () => {
+    const { driver, attach } = setUp()
+    driver.close()
+    const port = attach()
+    expect(port.isClosed).toBe(true)
+    expect(port.said).toEqual([])
+  })
+
+  test('a close while following ends there', () => {
+    const { driver, handlers, attach } = setUp()
+    handlers.onFollow.mockImplementation(() => driver.close())
+    const port = attach()
+    port.answer({ type: 'welcome', image: bytes(1), storageMode: 'persisted' })
+    expect(port.types()).toEqual(['hello', 'bye'])
+    expect(handlers.onReady).not.toHaveBeenCalled()
+  })
+
+  test('drained waits for the confirmation of what is pending', async () => {
+    const { driver, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    const settled = vi.fn()
+    const drained = driver.drained(10_000).then(settled)
+    await Promise.resolve()
+    expect(settled).not.toHaveBeenCalled()
+    port.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
+    await drained
+    expect(settled).toHaveBeenCalled()
+  })
+
+  test('drained gives up after its time, and at once without a leader', async () => {
+    const { session, driver, welcomed, commit } = setUp()
+    session.pending = [1]
+    await driver.drained(10_000)
+    welcomed()
+    await commit(2)
+    await driver.drained(5)
+    expect(session.pending).toEqual([1, 2])
+  })
+})
