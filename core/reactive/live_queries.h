@@ -1,5 +1,5 @@
-// LiveQueries: which open queries a commit made stale. A query's read set is its statement's tables,
-// known since it was compiled; a commit's write set is the union of its statements' tables.
+// LiveQueries: which open queries a commit made stale. A query's read set is its statement's
+// tables, known since it was compiled; a commit's write set is the union of its statements' tables.
 //
 // Knows tables, not events. A live query is named by a number that its session hands to JavaScript;
 // the number dies with Close.
@@ -29,12 +29,15 @@ class LiveQueries {
   explicit LiveQueries(Database& database);
   ~LiveQueries();
 
-  // Fails with kReadOnlyQuery, kLimitExceeded, kInvalidBind.
+  // Copies `binds`. Fails with kReadOnlyQuery, kLimitExceeded, kInvalidBind, kMalformedBytes, and
+  // with kInvalidArgument for an unknown statement.
   Result<LiveQueryId> Open(StatementId statement, BytesView binds);
+  // Does nothing for a number that is not open: who closes twice is no bug.
   void Close(LiveQueryId query);
 
   // Runs the query. nullopt: the same rows as at the last run. The view dies with the next Run or
-  // Query. Fails with kInvalidArgument for a number that is not open.
+  // Query. Fails with kInvalidArgument for a number that is not open, else as Database::Query does;
+  // what was the last result stays so then.
   Result<std::optional<BytesView>> Run(LiveQueryId query);
 
   // The open queries that read any of `written`, in the order they were opened.

@@ -13,6 +13,7 @@
 
 #include "core/base/json_depth.h"
 #include "core/base/limits.h"
+#include "core/state/fnv1a.h"
 
 namespace livestore {
 namespace {
@@ -286,21 +287,7 @@ Result<TableDescriptor> ParseTable(const std::string& where, const Json& json,
   return table;
 }
 
-// ---- Hash ------------------------------------------------------------------------------------
-
-class Fnv1a {
- public:
-  // Ends each part, so that parts cannot run into each other.
-  void Part(std::string_view text) {
-    for (const char c : text) Byte(static_cast<uint8_t>(c));
-    Byte(0xff);  // Not in UTF-8.
-  }
-  [[nodiscard]] uint64_t hash() const { return hash_; }
-
- private:
-  void Byte(uint8_t byte) { hash_ = (hash_ ^ byte) * 0x100000001b3; }
-  uint64_t hash_ = 0xcbf29ce484222325;
-};
+// ---- DDL -------------------------------------------------------------------------------------
 
 // Each inside of double quotes, with commas between.
 std::string QuotedList(const std::vector<std::string>& names) {

@@ -7,21 +7,20 @@
 // history is noticed. Written in the same transaction as the tables: state and its head cannot
 // disagree.
 //
+// Format history (formatVersion): 1, the first.
+//
 // Used by the leader (persisted, on the pool VFS) and by the client session (in memory). Knows
 // statements and changesets, nothing of sync.
 
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 
 #include "core/base/result.h"
 #include "core/event/event.h"
 #include "core/sqlite/database.h"
-#include "core/sqlite/savepoint.h"
 #include "core/state/materializer.h"
 #include "core/state/schema_descriptor.h"
 
@@ -30,7 +29,7 @@ namespace livestore {
 struct Materialized {
   Bytes changeset;       // Empty if the event changed nothing, or nothing was recorded.
   TableSet tables;       // Written, whether or not rows changed.
-  bool undoable = true;  // False if a table without primary key was written.
+  bool undoable = true;  // False if `changeset` cannot bring the state before the event back.
 };
 
 // What a state image says of itself.
@@ -45,22 +44,28 @@ uint64_t EventHash(const Event& event);
 
 class StateDb {
  public:
+  ~StateDb();
   // Takes over an open database. Creates nothing yet: see ReadHead and Recreate.
   static Result<std::unique_ptr<StateDb>> Create(std::unique_ptr<Database> database,
-                                                 SchemaDescriptor schema, Materializer& materializer);
+                                                 SchemaDescriptor schema,
+                                                 Materializer& materializer);
 
-  // The recorded head, or nullopt when the database is empty or was left by nothing of ours. Fails
-  // with kNewerFormat for a state written by a newer version, kCorruptState for damage.
+  // The recorded head, which becomes head(), or nullopt when the database is empty or was left by
+  // nothing of ours. Fails with kNewerFormat for a state written by a newer version, kCorruptState
+  // for damage. Whether its schema is this one is for the caller to see.
   Result<std::optional<StateHead>> ReadHead();
 
-  // Drops every table and creates those of the schema, empty, with head e0. The caller holds a
-  // savepoint when this must be atomic with what follows.
+  // Drops every table and creates those of the schema, empty, with head e0, or changes nothing. The
+  // caller holds a savepoint when this must be atomic with what follows. Fails with kInvalidSchema
+  // for a schema whose SQL SQLite refuses.
   Result<void> Recreate();
 
   enum class Record { kChangeset, kNothing };
-  // Runs the materializer of `event` and its statements in a savepoint, and moves the in-memory head
-  // to it (SaveHead writes it). On failure state and head are as before. The message of an error
-  // names the event.
+  // Runs the materializer of `event` and its statements, all or nothing, and moves the in-memory
+  // head to it (SaveHead writes it). On failure state and head are as before. The message of an
+  // error names the event. Fails with what the materializer, SQLite or the storage say; with
+  // kInvalidMaterializerResult for a statement that is unknown, no insert, update, delete or
+  // replace, or writes a table of ours; with kMalformedBytes, kLimitExceeded for the batch.
   Result<Materialized> Materialize(const Event& event, int local_index, Record record);
 
   // Writes the head into the database. Call before the surrounding transaction commits.
@@ -73,17 +78,15 @@ class StateDb {
   [[nodiscard]] const std::string& schema_hash() const;
   [[nodiscard]] Database& database();
 
-  // Loads `image` (an in-memory state only) after checking that it is a state of this schema. Fails
-  // with kMalformedBytes, kSchemaMismatch, kNewerFormat; the state is then as before.
+  // Replaces the state (an in-memory one, outside of a transaction) by `image` and moves head() to
+  // its head, after checking that it is a state of this schema. Fails with kMalformedBytes,
+  // kSchemaMismatch, kNewerFormat; the state is then as before.
   Result<void> LoadImage(BytesView image);
 
  private:
   struct Impl;
   explicit StateDb(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
-
- public:
-  ~StateDb();
 };
 
 }  // namespace livestore

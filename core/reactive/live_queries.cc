@@ -1,0 +1,120 @@
+#include "core/reactive/live_queries.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <string>
+
+#include "core/base/limits.h"
+#include "core/sqlite/row_codec.h"
+
+namespace livestore {
+namespace {
+
+struct LiveQuery {
+  StatementId statement = 0;
+  Bytes binds;
+  std::optional<Bytes> last_rows;  // Not kept: before the first run, or beyond the limit.
+};
+
+}  // namespace
+
+struct LiveQueries::Impl {
+  explicit Impl(Database& db) : database(db) {}
+
+  // Keeps `rows` as the last ones of `query`, as far as there is room.
+  void Keep(LiveQuery& query, BytesView rows) {
+    Forget(query);
+    if (rows.size() > limits::kLiveResultBytesMax - kept_bytes) return;
+    query.last_rows.emplace(rows.begin(), rows.end());
+    kept_bytes += rows.size();
+  }
+  void Forget(LiveQuery& query) {
+    if (query.last_rows) kept_bytes -= query.last_rows->size();
+    query.last_rows.reset();
+  }
+
+  Database& database;
+  std::map<LiveQueryId, LiveQuery> queries;  // Numbers grow, so this is the order of opening.
+  LiveQueryId last_id = 0;
+  size_t kept_bytes = 0;  // Of all last_rows; at most kLiveResultBytesMax.
+};
+
+LiveQueries::LiveQueries(Database& database) : impl_(std::make_unique<Impl>(database)) {}
+LiveQueries::~LiveQueries() = default;
+
+Result<LiveQueryId> LiveQueries::Open(StatementId statement, BytesView binds) {
+  Impl& self = *impl_;
+  if (self.queries.size() >= limits::kLiveQueriesMax ||
+      self.last_id == std::numeric_limits<LiveQueryId>::max()) {
+    return Error{ErrorCode::kLimitExceeded, "more than kLiveQueriesMax (" +
+                                                std::to_string(limits::kLiveQueriesMax) +
+                                                ") live queries are open"};
+  }
+  Result<sqlite3_stmt*> compiled = self.database.Compiled(statement);
+  if (!compiled.ok()) {
+    Error error = std::move(compiled).error();
+    // A statement that is not compiled because it would do more than read rows.
+    if (error.code == ErrorCode::kSql) error.code = ErrorCode::kReadOnlyQuery;
+    return error;
+  }
+  const StatementInfo& info = self.database.Info(statement);
+  if (!info.read_only) {
+    return Error{ErrorCode::kReadOnlyQuery, "a live query may not write: " + info.sql};
+  }
+  // Bound once to see that they fit; on a reset statement the values are not looked at again.
+  LS_TRY(BindPacked(*compiled, binds));
+  LS_TRY(self.database.Compiled(statement));
+
+  const LiveQueryId id = ++self.last_id;
+  self.queries.emplace_hint(self.queries.end(), id,
+                            LiveQuery{.statement = statement,
+                                      .binds = Bytes(binds.begin(), binds.end()),
+                                      .last_rows = std::nullopt});
+  return id;
+}
+
+void LiveQueries::Close(LiveQueryId query) {
+  const auto found = impl_->queries.find(query);
+  if (found == impl_->queries.end()) return;
+  impl_->Forget(found->second);
+  impl_->queries.erase(found);
+}
+
+Result<std::optional<BytesView>> LiveQueries::Run(LiveQueryId query) {
+  const auto found = impl_->queries.find(query);
+  if (found == impl_->queries.end()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "live query " + std::to_string(query) + " is not open"};
+  }
+  LiveQuery& live = found->second;
+  const BytesView rows = LS_TRY(impl_->database.Query(live.statement, live.binds));
+  if (live.last_rows && std::ranges::equal(*live.last_rows, rows)) {
+    return std::optional<BytesView>();
+  }
+  impl_->Keep(live, rows);
+  return std::optional(rows);
+}
+
+std::vector<LiveQueryId> LiveQueries::Affected(const TableSet& written) const {
+  std::vector<LiveQueryId> affected;
+  if (written.empty()) return affected;
+  for (const auto& [id, query] : impl_->queries) {
+    if (impl_->database.Info(query.statement).reads.Intersects(written)) affected.push_back(id);
+  }
+  return affected;
+}
+
+std::vector<LiveQueryId> LiveQueries::InvalidateAll() {
+  std::vector<LiveQueryId> all;
+  all.reserve(impl_->queries.size());
+  for (auto& [id, query] : impl_->queries) {
+    impl_->Forget(query);
+    all.push_back(id);
+  }
+  return all;
+}
+
+size_t LiveQueries::open_count() const { return impl_->queries.size(); }
+
+}  // namespace livestore
