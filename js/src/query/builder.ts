@@ -411,10 +411,13 @@ const rowCount = (count: unknown, method: string): number =>
     ? (count as number)
     : invalid(`${method} takes a whole number that is not negative, got ${describe(count)}`)
 
+/** One function, so that live queries see that two builders made alike mean the same. */
+const giveUndefined = (): unknown => undefined
+
 const emptyBehaviour = (options: unknown, table: string): (() => unknown) => {
-  if (options === undefined) return () => undefined
+  if (options === undefined) return giveUndefined
   const { behaviour, fallback } = isPlainObject(options) ? options : {}
-  if (behaviour === 'undefined') return () => undefined
+  if (behaviour === 'undefined') return giveUndefined
   if (behaviour === 'error') {
     return () => {
       throw new LiveStoreError('NoRow', `first: no row of '${table}' fits the query`)

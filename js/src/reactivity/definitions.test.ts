@@ -60,6 +60,7 @@ describe('which definitions may share an instance', () => {
     expect(key(queryDb(todos.where({ id: 'x' })))).toBe(key(queryDb(todos.where({ id: 'x' }))))
     expect(key(queryDb(todos.where({ id: 'x' })))).not.toBe(key(queryDb(todos.where({ id: 'y' }))))
     expect(key(queryDb(todos))).toBe(key(queryDb(todos.select())))
+    expect(key(queryDb(todos.first()))).toBe(key(queryDb(todos.first())))
   })
 
   test('not those with another map or label', () => {

@@ -111,13 +111,21 @@ export interface QueryOptions {
  * @throws LiveStoreError `InvalidQuery` if `input` is not a query, `InvalidSchema` for a raw query
  *   without a schema
  */
-export function queryDb<Result, Mapped = Result>(
+export function queryDb<Result>(
   input: Query<Result> | ((get: GetQuery) => Query<Result>),
-  options?: QueryOptions & { readonly map?: ((result: Result) => Mapped) | undefined },
+  options?: QueryOptions & { readonly map?: undefined },
+): LiveQueryDef<Result>
+export function queryDb<Result, Mapped>(
+  input: Query<Result> | ((get: GetQuery) => Query<Result>),
+  options: QueryOptions & { readonly map: (result: Result) => Mapped },
 ): LiveQueryDef<Mapped>
-export function queryDb<S extends AnySchema, Mapped = SchemaOutput<S>>(
+export function queryDb<S extends AnySchema>(
   input: RawQuery<S> | ((get: GetQuery) => RawQuery<S>),
-  options?: QueryOptions & { readonly map?: ((result: SchemaOutput<S>) => Mapped) | undefined },
+  options?: QueryOptions & { readonly map?: undefined },
+): LiveQueryDef<SchemaOutput<S>>
+export function queryDb<S extends AnySchema, Mapped>(
+  input: RawQuery<S> | ((get: GetQuery) => RawQuery<S>),
+  options: QueryOptions & { readonly map: (result: SchemaOutput<S>) => Mapped },
 ): LiveQueryDef<Mapped>
 export function queryDb(
   input: DbInput | ((get: GetQuery) => DbInput),
