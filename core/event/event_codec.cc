@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/limits.h"
 
 namespace livestore {
@@ -220,6 +221,25 @@ Result<std::vector<Event>> DecodeEvents(BytesView bytes) {
   }
   if (!reader.AtEnd()) return Malformed("bytes follow its last event");
   return events;
+}
+
+Bytes EncodeRun(const SeqNum& base, std::span<const Event> events) {
+  LS_CHECK(Continues(base, events));
+  ByteWriter writer;
+  WriteSeqNum(writer, base);
+  writer.Raw(EncodeEvents(events));
+  return writer.Take();
+}
+
+Result<EventRun> DecodeRun(BytesView bytes) {
+  ByteReader reader(bytes);
+  EventRun run;
+  if (!ReadSeqNum(reader, run.base)) return Malformed("the head it continues is damaged");
+  run.events = LS_TRY(DecodeEvents(bytes.subspan(reader.position())));
+  if (!Continues(run.base, run.events)) {
+    return Malformed("its events do not continue " + ToString(run.base));
+  }
+  return run;
 }
 
 Result<std::vector<NewEvent>> DecodeNewEvents(BytesView bytes) {

@@ -19,8 +19,8 @@ constexpr char kStateFile[] = "state.db";
 struct QueuedPush {
   uint32_t session = 0;
   uint32_t push = 0;
-  std::vector<Event> events;
-  Bytes batch;  // The same events as they came, to pass on without encoding them again.
+  EventRun run;
+  Bytes bytes;  // The same run as it came, to pass on without encoding it again.
 };
 
 }  // namespace
@@ -167,14 +167,14 @@ Result<void> Leader::Impl::MaterializeLogged(const Event& event) {
   return Ok();
 }
 
-Result<void> Leader::Submit(uint32_t session, uint32_t push, BytesView event_batch) {
+Result<void> Leader::Submit(uint32_t session, uint32_t push, BytesView event_run) {
   LS_CHECK(impl_->phase == Impl::Phase::kDone);
   if (impl_->queue.size() >= limits::kLeaderQueueMax) {
     return Error{ErrorCode::kLimitExceeded, "too many pushes wait in the leader (kLeaderQueueMax)"};
   }
-  QueuedPush queued{session, push, LS_TRY(DecodeEvents(event_batch)),
-                    Bytes(event_batch.begin(), event_batch.end())};
-  if (queued.events.empty()) return Error{ErrorCode::kMalformedBytes, "a push holds no event"};
+  QueuedPush queued{session, push, LS_TRY(DecodeRun(event_run)),
+                    Bytes(event_run.begin(), event_run.end())};
+  if (queued.run.events.empty()) return Error{ErrorCode::kMalformedBytes, "a push holds no event"};
   impl_->queue.push_back(std::move(queued));
   return Ok();
 }
@@ -215,11 +215,12 @@ Result<void> Leader::Impl::AdmitQueued(DrainOutcome& outcome) {
   Result<void> logged = [&]() -> Result<void> {
     for (QueuedPush& push : queue) {
       PushResult result{.session = push.session, .push = push.push};
-      if (Continues(state->head().seq, push.events)) {
+      const auto& [base, pushed] = push.run;
+      if (SamePosition(base, state->head().seq)) {
         size_t admitted = 0;
         result.answer = PushAnswer::kAccepted;
-        for (; admitted < push.events.size(); ++admitted) {
-          Result<void> materialized = MaterializeLogged(push.events[admitted]);
+        for (; admitted < pushed.size(); ++admitted) {
+          Result<void> materialized = MaterializeLogged(pushed[admitted]);
           if (materialized.ok()) continue;
           if (IsStorageError(materialized.error().code)) return std::move(materialized).error();
           result.answer = PushAnswer::kFailed;
@@ -227,13 +228,13 @@ Result<void> Leader::Impl::AdmitQueued(DrainOutcome& outcome) {
           result.error = std::move(materialized).error();
           break;
         }
-        const auto events = std::span<const Event>(push.events).first(admitted);
+        const auto events = std::span<const Event>(pushed).first(admitted);
         if (!events.empty()) {
           LS_TRY(eventlog->Append(events));
           appended += events.size();
-          const bool whole = admitted == push.events.size();
+          const bool whole = admitted == pushed.size();
           outcome.entries.push_back(
-              {.advance = Advance{push.session, whole ? push.batch : EncodeEvents(events)}});
+              {.advance = Advance{push.session, whole ? push.bytes : EncodeRun(base, events)}});
         }
       }
       outcome.entries.push_back({.result = std::move(result)});
@@ -278,7 +279,7 @@ Result<std::optional<Bytes>> Leader::EventsAfter(const SeqNum& cursor) {
     after = chunk.back().seq;
     std::move(chunk.begin(), chunk.end(), std::back_inserter(events));
   }
-  return std::optional<Bytes>(EncodeEvents(events));
+  return std::optional<Bytes>(EncodeRun(cursor, events));
 }
 
 Result<Bytes> Leader::Image() {

@@ -61,7 +61,7 @@ struct PushResult {
 // One accepted run of events, in the order of the log.
 struct Advance {
   uint32_t author = 0;  // The session that pushed it; every other session is sent the events.
-  Bytes events;         // An event batch.
+  Bytes events;         // An event run.
 };
 
 // To be delivered in this order: advances and results interleave as the log grew. Each entry is
@@ -97,12 +97,12 @@ class Leader {
 
   // Queues a push. Fails with kMalformedBytes or kLimitExceeded; the session is then at fault.
   // REQUIRES: the boot is done.
-  Result<void> Submit(uint32_t session, uint32_t push, BytesView event_batch);
+  Result<void> Submit(uint32_t session, uint32_t push, BytesView event_run);
   // Takes everything queued into the log. On failure (kStorageFull, kStorageIo) nothing of the
   // group is in the log or the state, every push of it stays queued, and Drain may be tried again.
   Result<DrainOutcome> Drain();
 
-  // History for a session that knows the log up to `cursor`: the events after it as a batch, or
+  // History for a session that knows the log up to `cursor`: the run of events after it, or
   // nullopt if the log holds no such event (the session then needs the image).
   Result<std::optional<Bytes>> EventsAfter(const SeqNum& cursor);
   // The state as a database image for ClientSession::LoadImage.

@@ -99,12 +99,17 @@ std::vector<Event> Numbered(SeqNum head, const std::vector<NewEvent>& events,
   return numbered;
 }
 
+// As a session sends them that knows the log up to the event before.
+Bytes Encoded(const std::vector<Event>& events, std::optional<SeqNum> base = std::nullopt) {
+  return EncodeRun(base.value_or(events.front().parent), events);
+}
+
 std::string Answers(const DrainOutcome& outcome) {
   std::string text;
   for (const auto& entry : outcome.entries) {
     if (entry.advance) {
       text += "advance:" + std::to_string(entry.advance->author) + "x" +
-              std::to_string(DecodeEvents(entry.advance->events)->size()) + " ";
+              std::to_string(DecodeRun(entry.advance->events)->events.size()) + " ";
     } else {
       const char* names[] = {"accepted", "rejected", "failed"};
       text += std::string(names[static_cast<int>(entry.result->answer)]) + ":" +
@@ -139,11 +144,13 @@ class LeaderTest : public ::testing::Test {
   }
   Leader& leader() { return *process_->leader; }
 
-  void Submit(uint32_t session, const std::vector<Event>& events) {
-    ASSERT_TRUE(leader().Submit(session, ++push_, EncodeEvents(events)).ok());
+  void Submit(uint32_t session, const std::vector<Event>& events,
+              std::optional<SeqNum> base = std::nullopt) {
+    ASSERT_TRUE(leader().Submit(session, ++push_, Encoded(events, base)).ok());
   }
   DrainOutcome Take(uint32_t session, const std::vector<NewEvent>& events) {
-    Submit(session, Numbered(leader().local_head(), events));
+    const SeqNum head = leader().local_head();
+    Submit(session, Numbered(head, events), head);
     auto outcome = leader().Drain();
     EXPECT_TRUE(outcome.ok()) << outcome.error().message;
     return std::move(*outcome);
@@ -168,6 +175,14 @@ TEST_F(LeaderTest, RejectsWhatDoesNotContinueItsHead) {
   Submit(2, on_root);
   EXPECT_EQ(Answers(*leader().Drain()), "rejected:2 ");
   EXPECT_EQ(TodoRows(leader()), "at0");
+}
+
+TEST_F(LeaderTest, RejectsASyncedEventOfASessionThatMissedAClientOnlyOne) {
+  Take(1, {TodoCreated("a")});
+  const std::vector<Event> on_e1 = Numbered({.global = 1}, {TodoCreated("b")});
+  Take(1, {NoteSet("n", "x")});
+  Submit(2, on_e1);  // e2 follows e1.1 by number, but was committed on e1.
+  EXPECT_EQ(Answers(*leader().Drain()), "rejected:2 ");
 }
 
 TEST_F(LeaderTest, GroupCommitTakesEveryQueuedPushWithOneFlush) {
@@ -228,8 +243,8 @@ TEST_F(LeaderTest, ServesHistoryByCursorFromTheLog) {
   Start();
   const auto after = leader().EventsAfter({.global = 1});
   ASSERT_TRUE(after.ok() && after->has_value());
-  EXPECT_THAT(*DecodeEvents(**after), SizeIs(3));
-  EXPECT_THAT(*DecodeEvents(**leader().EventsAfter({.global = 3})), IsEmpty());
+  EXPECT_THAT(DecodeRun(**after)->events, SizeIs(3));
+  EXPECT_THAT(DecodeRun(**leader().EventsAfter({.global = 3}))->events, IsEmpty());
   EXPECT_EQ(*leader().EventsAfter({.global = 9}), std::nullopt);
 }
 
@@ -259,6 +274,7 @@ TEST_F(LeaderTest, Law4_ARebuildThatIsCutOffIsNeverServedAndBeginsAgain) {
   std::vector<NewEvent> many;
   for (int i = 0; i < 2500; ++i) many.push_back(TodoCreated(std::to_string(i)));
   Take(1, many);
+  process_.reset();
   process_ = std::make_unique<Process>(pool_, TodoApp::Schema("untitled"));
   ASSERT_TRUE(process_->leader->BootStep().ok());
   ASSERT_TRUE(process_->leader->BootStep().ok());  // 1,000 events in, and the worker dies.
@@ -272,6 +288,7 @@ TEST_F(LeaderTest, Law4_ARebuildThatIsCutOffIsNeverServedAndBeginsAgain) {
 TEST_F(LeaderTest, AMaterializerThatFailsInARebuildEndsTheBootAndLeavesTheFiles) {
   process_->app.broken.reset();
   Take(1, {TodoCreated("a"), Broken()});
+  process_.reset();
   process_ = std::make_unique<Process>(pool_, TodoApp::Schema("untitled"));
   process_->Boot();
   ASSERT_TRUE(process_->error.has_value());
@@ -325,7 +342,7 @@ TEST_F(LeaderTest, AStateOfAnotherHistoryIsRebuilt) {
   {
     Process process(other);
     process.Boot();
-    ASSERT_TRUE(process.leader->Submit(1, 1, EncodeEvents(Numbered({}, {TodoCreated("z")}))).ok());
+    ASSERT_TRUE(process.leader->Submit(1, 1, Encoded(Numbered({}, {TodoCreated("z")}))).ok());
     ASSERT_TRUE(process.leader->Drain().ok());
   }
   process_.reset();
@@ -356,11 +373,13 @@ TEST_F(LeaderTest, ADamagedEventlogIsRefusedAndLeftUntouched) {
 }
 
 TEST_F(LeaderTest, DamagedBytesAreTheirSendersFault) {
-  const Bytes garbage(40, 0xff);
+  Bytes garbage(40, 0xff);
+  std::fill_n(garbage.begin(), 3, uint8_t{0});  // The base,
+  garbage[3] = kEventBatchVersion;              // and the version, are fine.
   const auto refused = leader().Submit(1, 1, garbage);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kMalformedBytes);
-  const auto empty = leader().Submit(1, 1, EncodeEvents({}));
+  const auto empty = leader().Submit(1, 1, EncodeRun({}, {}));
   EXPECT_FALSE(empty.ok());
   EXPECT_THAT(leader().Drain()->entries, IsEmpty());
 }

@@ -125,7 +125,8 @@ class World {
               expected);
     // Each committed event is in the log once, or was reported to the app.
     std::multiset<std::string> logged;
-    for (const Event& event : *DecodeEvents(**leader_->EventsAfter({}))) {
+    const std::vector<Event> log = DecodeRun(**leader_->EventsAfter({}))->events;
+    for (const Event& event : log) {
       logged.insert(event.session_id + event.args_json);
     }
     for (const std::string& committed : committed_) {
@@ -249,7 +250,9 @@ class World {
       const Result<void> answered = result.answer == PushAnswer::kAccepted
                                         ? tab.session->OnPushAccepted()
                                         : tab.session->OnPushRejected();
-      ASSERT_TRUE(answered.ok()) << answered.error().message;
+      ASSERT_TRUE(answered.ok()) << answered.error().message << ", session at "
+                                 << ToString(tab.session->sync_status().upstream_head)
+                                 << ", leader at " << ToString(leader_->local_head());
     }
     ASSERT_TRUE(outcome.ok()) << outcome.error().message;
     for (const RejectedEvent& rejected : outcome->rejected) {

@@ -63,7 +63,8 @@ struct ClientSession::Impl {
   size_t in_flight = 0;             // Events of the unanswered push; always the front of pending.
   bool in_flight_outdated = false;  // A rebase came after it was sent: only a rejection is right.
   bool awaiting_image = false;
-  std::vector<Event> unapplied;  // What upstream added while an image is awaited.
+  bool awaiting_history = false;  // A new leader has not said yet what it has of our events.
+  std::vector<Event> unapplied;   // What upstream added while an image is awaited.
   bool busy = false;
 };
 
@@ -100,6 +101,7 @@ Result<FollowOutcome> ClientSession::LoadImage(BytesView image) {
   self.upstream_hash = head.event_hash;
   self.unapplied.clear();
   self.awaiting_image = false;
+  self.awaiting_history = false;
   if (self.in_flight > 0) self.in_flight_outdated = true;
 
   FollowOutcome outcome;
@@ -165,7 +167,8 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
 
 std::optional<Bytes> ClientSession::NextPush() {
   Impl& self = *impl_;
-  if (self.busy || self.in_flight > 0 || self.awaiting_image || self.sync.pending.empty()) {
+  if (self.busy || self.in_flight > 0 || self.awaiting_image || self.awaiting_history ||
+      self.sync.pending.empty()) {
     return std::nullopt;
   }
   size_t count = 0;
@@ -177,7 +180,7 @@ std::optional<Bytes> ClientSession::NextPush() {
   }
   self.in_flight = count;
   self.in_flight_outdated = false;
-  return EncodeEvents(std::span(self.sync.pending).first(count));
+  return EncodeRun(self.sync.upstream_head, std::span(self.sync.pending).first(count));
 }
 
 Result<void> ClientSession::OnPushAccepted() {
@@ -215,17 +218,23 @@ Result<FollowOutcome> ClientSession::OnPushFailed(size_t failed_index, Error err
   return outcome;
 }
 
-Result<FollowOutcome> ClientSession::OnAdvance(BytesView event_batch) {
+Result<FollowOutcome> ClientSession::OnAdvance(BytesView event_run) {
   Impl& self = *impl_;
   if (self.busy) return NestedCall();
   const CallGuard guard(self.busy);
-  std::vector<Event> upstream = LS_TRY(DecodeEvents(event_batch));
+  auto [base, upstream] = LS_TRY(DecodeRun(event_run));
+  const SeqNum known = self.unapplied.empty() ? self.sync.upstream_head : self.unapplied.back().seq;
+  if (!SamePosition(base, known)) {
+    return Error{ErrorCode::kUpstreamGap, "events after " + ToString(base) +
+                                              " do not continue the known head " + ToString(known)};
+  }
   if (self.awaiting_image) {
     std::move(upstream.begin(), upstream.end(), std::back_inserter(self.unapplied));
     return FollowOutcome{};
   }
   const MergeOutcome merge = LS_TRY(Merge(self.sync, upstream));
   FollowOutcome outcome = LS_TRY(self.Follow(merge));
+  self.awaiting_history = false;
   if (outcome.need_image) self.unapplied = std::move(upstream);
   return outcome;
 }
@@ -234,6 +243,7 @@ SeqNum ClientSession::OnLeaderChange() {
   impl_->in_flight = 0;
   impl_->in_flight_outdated = false;
   impl_->awaiting_image = false;
+  impl_->awaiting_history = true;
   impl_->unapplied.clear();
   return impl_->sync.upstream_head;
 }

@@ -75,8 +75,8 @@ class ClientSession {
   // Applies `events` as one transaction and returns the stale live queries. All or nothing.
   Result<std::vector<LiveQueryId>> Commit(std::span<const NewEvent> events);
 
-  // The next batch for the leader (core/event/event_codec.h), or nullopt while one is unanswered,
-  // while an image is awaited, or when nothing is pending.
+  // The next run for the leader (core/event/event_codec.h), or nullopt while one is unanswered,
+  // while a history or an image is awaited, or when nothing is pending.
   std::optional<Bytes> NextPush();
   // The leader took the batch in flight: it is durable.
   Result<void> OnPushAccepted();
@@ -86,11 +86,12 @@ class ClientSession {
   // before it were accepted. It is dropped here and the rest rebased.
   Result<FollowOutcome> OnPushFailed(size_t failed_index, Error error);
 
-  // Events that others committed, continuing upstream_head. Fails with kUpstreamGap (then say hello
+  // A run of events that others committed, continuing upstream_head. Fails with kUpstreamGap (then say hello
   // again), kMalformedBytes.
-  Result<FollowOutcome> OnAdvance(BytesView event_batch);
+  Result<FollowOutcome> OnAdvance(BytesView event_run);
   // A new leader took over, or the port was lost: forgets the batch in flight, whose fate the new
-  // leader's history will tell. Returns the cursor for `hello`.
+  // leader's history will tell: until OnAdvance or LoadImage brings it, nothing is pushed. Returns the
+  // cursor for `hello`.
   SeqNum OnLeaderChange();
 
   Result<StatementId> Prepare(std::string_view sql);
