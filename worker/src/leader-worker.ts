@@ -90,7 +90,8 @@ const checkOptions = (options: unknown): WorkerOptions => {
   return { schema }
 }
 
-const leaderFactory = ({ schema }: WorkerOptions): LeaderFactory => {
+/** @internal The engine's leader over the app's schema. */
+export const leaderFactory = ({ schema }: WorkerOptions): LeaderFactory => {
   const descriptor = schemaDescriptor(schema)
   const materialize = materializeWith(schema)
   return {

@@ -29,9 +29,8 @@ export const makeInMemoryAdapter = (options: InMemoryAdapterOptions = {}): Adapt
 
 const connect = async (
   options: InMemoryAdapterOptions,
-  { schemaDescriptor, materialize, onBootStatus }: ConnectOptions,
+  { schemaDescriptor, materialize }: ConnectOptions,
 ): Promise<SessionLink> => {
-  onBootStatus({ stage: 'loading' })
   const { wasmUrl } = options
   const engine = await loadEngine(wasmUrl === undefined ? {} : { wasmUrl })
   const clock = systemClock()

@@ -35,10 +35,9 @@ export const makePersistedAdapter = (options: PersistedAdapterOptions): Adapter 
 
 const connect = async (
   options: PersistedAdapterOptions,
-  { storeId, onBootStatus }: ConnectOptions,
+  { storeId }: ConnectOptions,
 ): Promise<SessionLink> => {
   checkRequirements(globalThis)
-  onBootStatus({ stage: 'loading' })
   const ids = readIds(
     {
       localStorage: () => globalThis.localStorage,
