@@ -24,7 +24,8 @@ class [[nodiscard]] Result : public std::expected<T, Error> {
   using std::expected<T, Error>::expected;
 
   // Implicit, so that a function can `return Error{...};`.
-  Result(Error error) : std::expected<T, Error>(std::unexpect, std::move(error)) {}
+  Result(const Error& error) : std::expected<T, Error>(std::unexpect, error) {}
+  Result(Error&& error) : std::expected<T, Error>(std::unexpect, std::move(error)) {}
 
   [[nodiscard]] bool ok() const { return this->has_value(); }
 };
