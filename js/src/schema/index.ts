@@ -3,7 +3,6 @@
  * Pure: values in, values out; no engine and no browser.
  */
 
-export { nanoid } from 'nanoid'
 export type {
   ClientDocumentTableDef,
   DocumentId,
@@ -44,6 +43,7 @@ export type {
   RawStatement,
 } from './materialize.js'
 export { materializeWith } from './materialize.js'
+export { nanoid } from './nanoid.js'
 export type { LiveStoreSchema, MaterializersFor, SchemaState } from './schema.js'
 export {
   defineMaterializer,
