@@ -210,18 +210,17 @@ const without = <T>(list: readonly T[] | undefined, item: T): T[] =>
 type Listener = (event: { readonly data?: unknown; readonly message?: string }) => void
 
 /**
- * One end of a channel. Unlike a real port it needs not be transferred to change its context: what
- * is posted with it in `transfer` passes it on as it is.
+ * One end of a channel. It belongs to the context that made it or that received it last, and is dead
+ * when that one dies.
  */
 export class TestPort implements PortLike {
   #peer: TestPort | undefined
   #inbox: unknown[] = []
   #started = false
   #closed = false
+  #owner: TestContext | undefined
   readonly #listeners = new Map<string, Listener[]>()
   readonly #autoStart: boolean
-  /** Everything this end was asked to send, for tests that look at the conversation. */
-  readonly sent: unknown[] = []
 
   constructor(options: { autoStart?: boolean } = {}) {
     this.#autoStart = options.autoStart ?? false
@@ -235,9 +234,17 @@ export class TestPort implements PortLike {
     return { port1, port2 }
   }
 
+  /** Belongs to `owner` from now on; what it receives then does too. Returns itself. */
+  ownedBy(owner: TestContext): this {
+    this.#owner = owner
+    owner.onDeath(() => {
+      if (this.#owner === owner) this.close()
+    })
+    return this
+  }
+
   postMessage(message: unknown, transfer: Transferable[] = []): void {
     const copy = cloneWithPorts(message, transfer)
-    this.sent.push(copy)
     const peer = this.#peer
     if (this.#closed || peer === undefined || peer.#closed) return
     peer.#inbox.push(copy)
@@ -272,10 +279,17 @@ export class TestPort implements PortLike {
   #deliverOne(): void {
     setImmediate(() => {
       if (this.#closed || this.#inbox.length === 0) return
-      this.dispatch('message', { data: this.#inbox.shift() })
+      const data = this.#inbox.shift()
+      if (this.#owner !== undefined) for (const port of portsIn(data)) port.ownedBy(this.#owner)
+      this.dispatch('message', { data })
     })
   }
 }
+
+const portsIn = (data: unknown): TestPort[] =>
+  typeof data === 'object' && data !== null
+    ? Object.values(data).filter((value) => value instanceof TestPort)
+    : []
 
 /** `structuredClone`, but for our ports, which pass through if they are transferred. */
 const cloneWithPorts = (message: unknown, transfer: readonly Transferable[]): unknown => {
@@ -309,10 +323,9 @@ export class TestWorker implements WorkerLike {
 
   constructor(tab: TestContext, script: (worker: TestWorker) => void) {
     const { port1, port2 } = TestPort.channel({ autoStart: true })
-    this.#outside = port1
-    this.scope = port2
+    this.#outside = port1.ownedBy(tab)
+    this.scope = port2.ownedBy(this.context)
     tab.onDeath(() => this.terminate())
-    this.context.onDeath(() => this.scope.close())
     setImmediate(() => {
       if (!this.context.alive) return
       try {
@@ -351,16 +364,20 @@ export class TestSharedWorkers {
     this.#start = start
   }
 
-  connect(name: string): SharedWorkerLike {
+  connect(name: string, context: TestContext): SharedWorkerLike {
     const script = this.#scripts.get(name) ?? this.#start(name)
     this.#scripts.set(name, script)
     const { port1, port2 } = TestPort.channel()
     setImmediate(() => script(port2))
-    return { port: port1, addEventListener: () => undefined }
+    return { port: port1.ownedBy(context), addEventListener: () => undefined }
   }
 }
 
-export const testChannel = (): ChannelLike => TestPort.channel()
+/** `new MessageChannel()` in `context`. */
+export const channelIn = (context: TestContext): ChannelLike => {
+  const { port1, port2 } = TestPort.channel()
+  return { port1: port1.ownedBy(context), port2: port2.ownedBy(context) }
+}
 
 // --- storage ------------------------------------------------------------------------------------
 
@@ -413,17 +430,24 @@ export class TestOpfs {
     if (file.open) throw noModification()
     this.files.set(path, file)
     file.open = true
+    let closed = false
     const close = (): void => {
-      file.open = false
+      if (!closed) file.open = false
+      closed = true
+    }
+    const checkOpen = (): void => {
+      if (closed) throw new DOMException('the handle is closed', 'InvalidStateError')
     }
     context.onDeath(close)
     return {
       read: (buffer, { at }) => {
+        checkOpen()
         const part = file.bytes.subarray(at, at + buffer.length)
         buffer.set(part)
         return part.length
       },
       write: (buffer, { at }) => {
+        checkOpen()
         if (at + buffer.length > file.bytes.length) {
           const grown = new Uint8Array(at + buffer.length)
           grown.set(file.bytes)
@@ -433,12 +457,16 @@ export class TestOpfs {
         return buffer.length
       },
       truncate: (size) => {
+        checkOpen()
         const next = new Uint8Array(size)
         next.set(file.bytes.subarray(0, size))
         file.bytes = next
       },
-      flush: () => undefined,
-      getSize: () => file.bytes.length,
+      flush: checkOpen,
+      getSize: () => {
+        checkOpen()
+        return file.bytes.length
+      },
       close,
     }
   }

@@ -19,6 +19,7 @@ import type { ServedDrainEntry } from '../src/leader/leader-server.js'
 import type { LeaderToSession, SeqNumData } from '../src/protocol/messages.js'
 import type { LeaderPort } from '../src/store/adapter.js'
 import {
+  channelIn,
   settle,
   TestClock,
   TestContext,
@@ -176,14 +177,14 @@ export class TestTab {
     const env: TabEnv = {
       clock: origin.clock,
       locks: origin.locks.for(this.context),
-      createChannel: () => TestPort.channel(),
+      createChannel: () => channelIn(this.context),
       spawnWorker: () => {
         const worker = new TestWorker(this.context, script)
         this.workers.push(worker)
         return worker
       },
       spawnSharedWorker: (workerName) =>
-        origin.sharedWorkers(options.build ?? 'build-1').connect(workerName),
+        origin.sharedWorkers(options.build ?? 'build-1').connect(workerName, this.context),
       nonce: name,
       warn: (message) => this.warnings.push(message),
     }
@@ -222,8 +223,6 @@ export class TestTab {
   /** As when the browser ends it: nothing more is said. */
   kill(): void {
     this.context.kill()
-    this.#port?.close()
-    this.#port = undefined
   }
 
   #attach(port: LeaderPort): void {

@@ -13,6 +13,7 @@ import type { Store } from '../src/store/store.js'
 import { leaderFileNames } from '../src/wasm/leader.js'
 import { type Engine, loadEngine, startEngine } from '../src/wasm/module.js'
 import {
+  channelIn,
   TestClock,
   TestContext,
   TestLocks,
@@ -71,9 +72,9 @@ const openTab = async (): Promise<OpenTab> => {
       {
         clock,
         locks: locks.for(context),
-        createChannel: () => TestPort.channel(),
+        createChannel: () => channelIn(context),
         spawnWorker: () => new TestWorker(context, script),
-        spawnSharedWorker: (workerName) => sharedWorkers.connect(workerName),
+        spawnSharedWorker: (workerName) => sharedWorkers.connect(workerName, context),
         nonce: name,
         warn: () => undefined,
       },
