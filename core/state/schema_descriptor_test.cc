@@ -309,9 +309,9 @@ TEST(SchemaDescriptorTest, AnyFlippedByteIsRefusedOrReadable) {
   ASSERT_TRUE(ParseSchemaDescriptor(json).ok());
   for (size_t i = 0; i < json.size(); ++i) {
     ASSERT_FALSE(ParseSchemaDescriptor(json.substr(0, i)).ok());
-    for (unsigned value = 0; value < 256; ++value) {
+    for (const char value : std::string_view("\0\"\\{}[],:019aeE.- \x80\xff", 21)) {
       std::string flipped = json;
-      flipped[i] = static_cast<char>(value);
+      flipped[i] = value;
       const auto schema = ParseSchemaDescriptor(flipped);
       EXPECT_EQ(schema.ok() ? SchemaHash(*schema).size() : 16u, 16u);
     }
