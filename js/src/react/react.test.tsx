@@ -3,7 +3,7 @@
  * The hooks and the provider on the real engine, with how often they render.
  */
 
-import { act, cleanup, fireEvent, render, screen } from '@testing-library/react'
+import { act, cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
 import { Component, memo, type ReactNode, StrictMode, startTransition, useState } from 'react'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { events, kv, notes, schema, todos, ui, userDocument } from '../../test/todo-schema.js'
@@ -458,7 +458,7 @@ describe('LiveStoreProvider', () => {
       </button>
     )
   }
-  const shown = (expected: string | RegExp) => vi.waitFor(() => expect(text()).toMatch(expected))
+  const shown = (expected: RegExp) => waitFor(() => expect(text()).toMatch(expected))
   const Provider = (props: Partial<LiveStoreProviderProps>) => (
     <LiveStoreProvider schema={schema} adapter={adapter} {...props}>
       <Count />

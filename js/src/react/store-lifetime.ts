@@ -123,6 +123,8 @@ export class StoreLifetime {
         `${REPLACEMENTS_MAX} times in a row, and each time the store was made anew. The store there ` +
         'is is kept from now on. Create both outside of the component.',
     )
+    // Nothing has changed but that the present state counts for what was asked for.
+    this.#set({ ...this.#state })
     return true
   }
 

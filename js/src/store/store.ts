@@ -365,16 +365,14 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   }
 
   #onStatus(): void {
-    this.#deliveries.together(() => {
-      for (const receiver of this.#statusReceivers) this.#deliveries.add(receiver)
-    })
+    for (const receiver of this.#statusReceivers) this.#deliveries.add(receiver)
   }
 
   /** Encodes, commits and sends. Nothing has changed if it throws. */
   #apply(events: readonly EventInput[]): readonly number[] {
     const stale = this.#session.commit(events.map((event) => this.#commitEvent(event)))
     this.#driver?.schedulePush()
-    for (const receiver of this.#statusReceivers) this.#deliveries.add(receiver)
+    this.#onStatus()
     return stale
   }
 
