@@ -21,7 +21,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { cmakeBuild } from './lib/cmake.mjs'
-import { ENTRIES, EXTERNAL } from './lib/entries.mjs'
+import { ENTRIES, EXTERNAL, scriptOf } from './lib/entries.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
 import { Failure, main, Steps } from './lib/terminal.mjs'
@@ -71,7 +71,7 @@ function inputHash() {
 const isBuilt = () =>
   existsSync(STAMP) &&
   existsSync(join(DIST, 'livestore.wasm')) &&
-  ENTRIES.every(({ name }) => existsSync(join(DIST, `${name}.js`))) &&
+  ENTRIES.every((entry) => existsSync(join(DIST, scriptOf(entry)))) &&
   readFileSync(STAMP, 'utf8') === inputHash()
 
 /**
@@ -117,7 +117,11 @@ async function bundle(kind) {
   const runs =
     kind === 'page'
       ? [{ ...shared, entryPoints: points(entries), splitting: true }]
-      : entries.map((entry) => ({ ...shared, entryPoints: points([entry]) }))
+      : entries.map((entry) => ({
+          ...shared,
+          entryPoints: points([entry]),
+          outExtension: { '.js': entry.extension ?? '.js' },
+        }))
   for (const options of runs) {
     let messages
     try {
@@ -168,7 +172,9 @@ function copyDeclarations(entry) {
     const target = join(DIST, 'types', relative(TYPES, file))
     mkdirSync(dirname(target), { recursive: true })
     writeFileSync(target, text)
-    for (const [, from] of text.matchAll(/(?:from\s+|import\(\s*|import\s+)['"]([^'"]+)['"]/g)) {
+    // Comments show imports too, as an app would write them.
+    const code = text.replace(/\/\*[\s\S]*?\*\//g, '')
+    for (const [, from] of code.matchAll(/(?:from\s+|import\(\s*|import\s+)['"]([^'"]+)['"]/g)) {
       if (from.startsWith('.')) {
         queue.push(resolve(dirname(file), from.replace(/\.js$/, '.d.ts')))
       } else if (!EXTERNAL.some((name) => from === name || from.startsWith(`${name}/`))) {
@@ -189,9 +195,9 @@ function sizes() {
   const kilobytes = (bytes) => `${(bytes / 1000).toFixed(0)} KB`
   const files = readdirSync(DIST).filter((name) => name.endsWith('.js'))
   const scripts = files
-    .filter((name) => !['vite.js', 'worker.js', 'shared-worker.js'].includes(name))
+    .filter((name) => !['vite.js', 'shared-worker.js'].includes(name))
     .reduce((sum, name) => sum + gzip(join(DIST, name)), 0)
-  const worker = gzip(join(DIST, 'worker.js')) + gzip(join(DIST, 'shared-worker.js'))
+  const worker = gzip(join(DIST, 'worker.jsx')) + gzip(join(DIST, 'shared-worker.js'))
   const wasm = gzip(join(DIST, 'livestore.wasm'))
   const parts = `wasm ${kilobytes(wasm)}, page ${kilobytes(scripts)}, workers ${kilobytes(worker)}`
   return `${parts} (gzip, before an app's minifier)`

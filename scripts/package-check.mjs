@@ -7,7 +7,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ENTRIES } from './lib/entries.mjs'
+import { ENTRIES, scriptOf } from './lib/entries.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
 import { Failure } from './lib/terminal.mjs'
@@ -44,7 +44,10 @@ async function pack(folder, tell) {
   })
   const [packed] = Object.values(JSON.parse(output.slice(output.search(/^[[{]/m))))
   const paths = packed.files.map((file) => file.path)
-  const expected = ENTRIES.flatMap(({ name }) => [`dist/${name}.js`, `dist/${name}.d.ts`])
+  const expected = ENTRIES.flatMap((entry) => [
+    `dist/${scriptOf(entry)}`,
+    `dist/${entry.name}.d.ts`,
+  ])
   expected.push('dist/livestore.wasm', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md')
   const missing = expected.filter((path) => !paths.includes(path))
   if (missing.length > 0) {
@@ -96,10 +99,10 @@ async function importEntries(folder, tell) {
     tell,
   })
   // A worker must stand alone: an import would be a second file in another realm.
-  for (const { name } of ENTRIES.filter((entry) => entry.bundle === 'alone')) {
-    const file = join(folder, 'node_modules', 'livestore-wasm', 'dist', `${name}.js`)
+  for (const script of ENTRIES.filter((entry) => entry.bundle === 'alone').map(scriptOf)) {
+    const file = join(folder, 'node_modules', 'livestore-wasm', 'dist', script)
     if (/^\s*import[\s{*'"]|\bimport\(|\bimport\.meta\b/m.test(readFileSync(file, 'utf8'))) {
-      throw new Failure(`dist/${name}.js imports something.`, 'mend scripts/build.mjs.')
+      throw new Failure(`dist/${script} imports something.`, 'mend scripts/build.mjs.')
     }
   }
 }
