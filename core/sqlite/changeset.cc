@@ -368,7 +368,7 @@ Result<Parsed> Parse(BytesView changeset) {
     if (kind == kUpdated) part.rowid_after = reader.I64();
     part.values = reader.position();
     if (kind != kSequence) {
-      const uint64_t columns = parsed.tables[part.table].columns;
+      const uint64_t columns = parsed.tables[static_cast<size_t>(part.table)].columns;
       const uint64_t count = kind == kUpdated ? columns * 2 : columns;
       Value value;
       for (uint64_t i = 0; i < count; i++) {
@@ -540,13 +540,13 @@ Result<void> ApplyInverse(Database& database, BytesView changeset) {
   }
   for (auto part = parsed.parts.rbegin(); part != parsed.parts.rend(); ++part) {
     if (part->kind == kSequence) continue;
-    LS_TRY(
-        RollBackRow(database, changeset, *part, parsed.tables[part->table], *shapes[part->table]));
+    LS_TRY(RollBackRow(database, changeset, *part, parsed.tables[static_cast<size_t>(part->table)],
+                       *shapes[static_cast<size_t>(part->table)]));
   }
   // Last, because putting a row back moves its sequence on.
   for (const Part& part : parsed.parts) {
     if (part.kind == kSequence) {
-      LS_TRY(RestoreSequence(database, part, parsed.tables[part.table].name));
+      LS_TRY(RestoreSequence(database, part, parsed.tables[static_cast<size_t>(part.table)].name));
     }
   }
   return Ok();

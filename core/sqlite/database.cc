@@ -25,6 +25,9 @@ constexpr char kConnectionPragmas[] = "PRAGMA temp_store=MEMORY; PRAGMA cache_si
 // A WAL that one large transaction has blown up is cut back to this when it is written anew.
 constexpr char kWalLimitPragma[] = "PRAGMA journal_size_limit=8388608";
 
+// Makes SQLite read the header and the whole schema.
+constexpr char kReadSchema[] = "SELECT count(*) FROM sqlite_schema";
+
 // Whose SQL is being compiled or run.
 enum class Origin { kCore, kApp };
 
@@ -41,61 +44,6 @@ bool EqualNoCase(std::string_view a, std::string_view b) {
 
 bool IsSqliteTable(std::string_view name) {
   return name.size() >= 7 && EqualNoCase(name.substr(0, 7), "sqlite_");
-}
-
-// The statement's kind in SQL words, for actions that an app's statement may not take.
-const char* RefusedKind(int action) {
-  switch (action) {
-    case SQLITE_CREATE_INDEX:
-    case SQLITE_CREATE_TEMP_INDEX:
-      return "CREATE INDEX";
-    case SQLITE_CREATE_TABLE:
-    case SQLITE_CREATE_TEMP_TABLE:
-      return "CREATE TABLE";
-    case SQLITE_CREATE_TRIGGER:
-    case SQLITE_CREATE_TEMP_TRIGGER:
-      return "CREATE TRIGGER";
-    case SQLITE_CREATE_VIEW:
-    case SQLITE_CREATE_TEMP_VIEW:
-      return "CREATE VIEW";
-    case SQLITE_CREATE_VTABLE:
-      return "CREATE VIRTUAL TABLE";
-    case SQLITE_DROP_INDEX:
-    case SQLITE_DROP_TEMP_INDEX:
-      return "DROP INDEX";
-    case SQLITE_DROP_TABLE:
-    case SQLITE_DROP_TEMP_TABLE:
-    case SQLITE_DROP_VTABLE:
-      return "DROP TABLE";
-    case SQLITE_DROP_TRIGGER:
-    case SQLITE_DROP_TEMP_TRIGGER:
-      return "DROP TRIGGER";
-    case SQLITE_DROP_VIEW:
-    case SQLITE_DROP_TEMP_VIEW:
-      return "DROP VIEW";
-    case SQLITE_ALTER_TABLE:
-      return "ALTER TABLE";
-    case SQLITE_REINDEX:
-      return "REINDEX";
-    case SQLITE_ANALYZE:
-      return "ANALYZE";
-    case SQLITE_PRAGMA:
-      return "PRAGMA";
-    case SQLITE_TRANSACTION:
-      return "BEGIN, COMMIT or ROLLBACK";
-    case SQLITE_SAVEPOINT:
-      return "SAVEPOINT, RELEASE or ROLLBACK TO";
-    case SQLITE_ATTACH:
-      return "ATTACH (or VACUUM)";
-    case SQLITE_DETACH:
-      return "DETACH";
-    case SQLITE_INSERT:
-    case SQLITE_UPDATE:
-    case SQLITE_DELETE:
-      return "writing to SQLite's own tables";
-    default:
-      return "this kind of statement";
-  }
 }
 
 bool ChangesSchema(int action) {
@@ -184,6 +132,15 @@ class SqlScanner {
   std::string_view rest_;
 };
 
+// What an app's statement may begin with. The authorizer then has its say about the rest of it.
+bool MayBegin(std::string_view word) {
+  for (const std::string_view allowed :
+       {"select", "values", "with", "insert", "replace", "update", "delete", "pragma", "explain"}) {
+    if (EqualNoCase(word, allowed)) return true;
+  }
+  return false;
+}
+
 // `insert or rollback` would end the transaction around the statement, and with it the events
 // materialized before. No other conflict clause reaches beyond its statement.
 bool HasOrRollback(std::string_view sql) {
@@ -206,6 +163,11 @@ uint32_t ReadBigEndian32(BytesView bytes, size_t offset) {
 constexpr size_t kWriteVersionOffset = 18;
 constexpr size_t kReadVersionOffset = 19;
 
+// Text encoding, big endian: 1 is UTF-8, 0 an empty database. SQLite compiled without UTF-16 does not
+// look, and would take other text for UTF-8.
+constexpr size_t kEncodingOffset = 56;
+bool IsUtf8(BytesView header) { return ReadBigEndian32(header, kEncodingOffset) <= 1; }
+
 // What can be told of an image by its header alone.
 const char* HeaderFault(BytesView image) {
   if (image.size() < kPageSize || image.size() % kPageSize != 0) {
@@ -220,6 +182,7 @@ const char* HeaderFault(BytesView image) {
   if (ReadBigEndian32(image, 28) != image.size() / kPageSize) {
     return "its header tells another size";
   }
+  if (!IsUtf8(image)) return "its text is not UTF-8";
   return nullptr;
 }
 
@@ -284,7 +247,7 @@ struct Database::Impl {
     // Until the file is known to be sound, closing must not write its WAL back into it.
     LS_CHECK(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr) == SQLITE_OK);
     LS_TRY(Execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=4096"));
-    if (Result<void> read = Execute("SELECT count(*) FROM sqlite_schema"); !read.ok()) {
+    if (Result<void> read = Execute(kReadSchema); !read.ok()) {
       Error error = std::move(read).error();
       // Besides CORRUPT and NOTADB, SQLite has plain errors for files it will not read: a newer
       // format, another encoding, a schema that does not parse.
@@ -292,7 +255,11 @@ struct Database::Impl {
       error.message = file + " cannot be opened: " + error.message;
       return error;
     }
+    if (!LS_TRY(TextIsUtf8())) {
+      return Error{ErrorCode::kCorruptState, file + " cannot be opened: its text is not UTF-8"};
+    }
     LS_TRY(Execute("PRAGMA journal_mode=WAL"));
+    LS_TRY(Execute(kReadSchema));  // Opens the WAL, and fails without a file for it.
     LS_TRY(Execute(kWalLimitPragma));
     LS_TRY(Execute(durability == Durability::kFlushed ? "PRAGMA synchronous=FULL"
                                                       : "PRAGMA synchronous=NORMAL"));
@@ -340,7 +307,7 @@ struct Database::Impl {
   }
 
   // The authorizer. Returning anything but OK or IGNORE fails the compilation.
-  static int Authorize(void* context, int action, const char* first, const char* second,
+  static int Authorize(void* context, int action, const char* first, const char* /*second*/,
                        const char* /*database*/, const char* /*trigger_or_view*/) {
     auto& self = *static_cast<Impl*>(context);
     const std::string_view table = first != nullptr ? first : "";
@@ -362,7 +329,7 @@ struct Database::Impl {
           const bool is_schema = EqualNoCase(table, "sqlite_master") ||
                                  EqualNoCase(table, "sqlite_temp_master") ||
                                  EqualNoCase(table, "sqlite_schema");
-          return is_schema ? SQLITE_OK : self.Judge(action, nullptr);
+          return is_schema ? SQLITE_OK : self.Judge("writing to SQLite's own tables");
         }
         if (self.collected != nullptr) self.collected->writes.push_back(self.names.Intern(table));
         // For a delete, IGNORE means: row by row, please. SQLite would else clear a whole table
@@ -372,11 +339,11 @@ struct Database::Impl {
         for (const std::string_view harmless : kHarmlessPragmas) {
           if (EqualNoCase(table, harmless)) return SQLITE_OK;
         }
-        return self.Judge(action, first);
+        return self.Judge("this PRAGMA");
       case SQLITE_ATTACH:
       case SQLITE_DETACH:
-        if (self.deserializing) return SQLITE_OK;  // sqlite3_deserialize attaches the new image.
-        self.Refuse(RefusedKind(action), second);
+        if (self.deserializing) return SQLITE_OK;  // sqlite3_deserialize attaches the image.
+        (void)self.Judge("this");
         return SQLITE_DENY;
       case SQLITE_TRANSACTION:
       case SQLITE_SAVEPOINT:
@@ -384,23 +351,18 @@ struct Database::Impl {
         if (self.schema_changed_in_transaction && EqualNoCase(table, "ROLLBACK")) {
           self.schema_dirty = true;
         }
-        return self.Judge(action, nullptr);
+        return self.Judge("this");
       default:
         if (self.origin == Origin::kCore && ChangesSchema(action)) self.schema_dirty = true;
-        return self.Judge(action, nullptr);
+        return self.Judge("this");
     }
   }
 
-  int Judge(int action, const char* what) {
+  // Lets core do `what` and refuses it to apps.
+  int Judge(const char* what) {
     if (origin == Origin::kCore) return SQLITE_OK;
-    Refuse(RefusedKind(action), what);
+    if (collected != nullptr && collected->refused == nullptr) collected->refused = what;
     return SQLITE_DENY;
-  }
-
-  void Refuse(const char* kind, const char* what) {
-    if (collected == nullptr || !collected->refusal.empty()) return;
-    collected->refusal = kind;
-    if (what != nullptr) (collected->refusal += ' ') += what;
   }
 
   // Statements by number.
@@ -450,25 +412,29 @@ struct Database::Impl {
       return *unusable;
     Statement& statement = statements[id - 1];
     const std::string& sql = statement.info.sql;
+    const bool is_app = statement.origin == Origin::kApp;
+    const OriginScope scope(*this, statement.origin);
     Collected found;
     sqlite3_stmt* compiled = nullptr;
     const char* tail = nullptr;
-    int result = SQLITE_OK;
-    {
-      const OriginScope scope(*this, statement.origin);
-      collected = &found;
-      result = sqlite3_prepare_v3(db, sql.c_str(), static_cast<int>(sql.size()) + 1,
-                                  SQLITE_PREPARE_PERSISTENT, &compiled, &tail);
-      collected = nullptr;
-    }
-    if (!found.refusal.empty()) {
-      statement.refusal = found.refusal + " is not allowed here: a statement may only read, or " +
-                          "insert, update, delete or replace rows. In: " + ShortenSql(sql);
-      statement.info.read_only = false;
+    collected = &found;
+    const int result = sqlite3_prepare_v3(db, sql.c_str(), static_cast<int>(sql.size()) + 1,
+                                          SQLITE_PREPARE_PERSISTENT, &compiled, &tail);
+    collected = nullptr;
+    if (found.refused != nullptr) {
+      const std::string_view word = SqlScanner(sql).Next();
+      Refuse(statement, MayBegin(word) ? found.refused : word);
       return Ok();
     }
     if (result != SQLITE_OK) return SqliteError(db, result, sql);
-    if (compiled == nullptr) return Error{ErrorCode::kSql, "there is no statement in: " + sql};
+    if (compiled == nullptr) {
+      return Error{ErrorCode::kSql, "there is no statement in: " + ShortenSql(sql)};
+    }
+    if (const std::string_view word = SqlScanner(sql).Next(); is_app && !MayBegin(word)) {
+      sqlite3_finalize(compiled);
+      Refuse(statement, word);
+      return Ok();
+    }
     const size_t used = static_cast<size_t>(tail - sql.c_str());
     const std::string_view more = SqlScanner(std::string_view(sql).substr(used)).SkipToStatement();
     if (!more.empty()) {
@@ -479,11 +445,9 @@ struct Database::Impl {
     }
     StatementInfo& info = statement.info;
     info.read_only = sqlite3_stmt_readonly(compiled) != 0;
-    if (!info.read_only && statement.origin == Origin::kApp && HasOrRollback(sql)) {
+    if (!info.read_only && is_app && HasOrRollback(sql)) {
       sqlite3_finalize(compiled);
-      statement.refusal =
-          "OR ROLLBACK is not allowed: it would end the transaction around the statement. In: " +
-          ShortenSql(sql);
+      Refuse(statement, "OR ROLLBACK");
       return Ok();
     }
     info.columns.clear();
@@ -497,12 +461,16 @@ struct Database::Impl {
       const char* const name = sqlite3_bind_parameter_name(compiled, i);
       info.parameters.emplace_back(name != nullptr ? name : "");
     }
+    LearnSchema();
+    AddOpenedTables(compiled, found.reads);
     info.reads = {};
     info.writes = {};
     for (const TableId table : found.reads) {
-      if (IsTable(table)) info.reads.Add(table);
+      if (schema_tables.Contains(table)) info.reads.Add(table);
     }
-    for (const TableId table : found.writes) info.writes.Add(table);
+    for (const TableId table : found.writes) {
+      if (schema_tables.Contains(table)) info.writes.Add(table);
+    }
     statement.compiled = compiled;
     LinkNewest(id);
     compiled_count++;
@@ -510,24 +478,53 @@ struct Database::Impl {
     return Ok();
   }
 
-  // False for a view: its tables are reported beside it. The answer holds for one schema.
-  bool IsTable(TableId table) {
-    if (view_ids_generation != schema_generation) {
-      view_ids = {};
-      view_ids_generation = schema_generation;
-      const OriginScope scope(*this, Origin::kCore);
-      sqlite3_stmt* views = nullptr;
-      // A failure here is one of storage and shows when the statement runs; until then a view in
-      // the set only means one name too many.
-      if (sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'view'", -1, &views,
-                             nullptr) == SQLITE_OK) {
-        while (sqlite3_step(views) == SQLITE_ROW) {
-          view_ids.Add(names.Intern(reinterpret_cast<const char*>(sqlite3_column_text(views, 0))));
-        }
-      }
-      sqlite3_finalize(views);
+  static void Refuse(Statement& statement, std::string_view what) {
+    statement.refusal =
+        std::string(what) + " is not allowed here: a statement may only read, or " +
+        "insert, update, delete and replace rows. In: " + ShortenSql(statement.info.sql);
+    statement.info.read_only = false;
+  }
+
+  // Learns the tables of the schema and where they and their indexes begin in the file. What the
+  // authorizer names besides (views, common table expressions, functions) is no table.
+  void LearnSchema() {
+    if (known_generation == schema_generation) return;
+    known_generation = schema_generation;
+    schema_tables = {};
+    roots.clear();
+    const OriginScope scope(*this, Origin::kCore);
+    sqlite3_stmt* entries = nullptr;
+    // A failure here is one of storage, and shows when the statement that is being compiled runs.
+    sqlite3_prepare_v2(db, "SELECT tbl_name, rootpage FROM sqlite_schema WHERE rootpage > 0", -1,
+                       &entries, nullptr);
+    while (entries != nullptr && sqlite3_step(entries) == SQLITE_ROW) {
+      const std::string_view name = reinterpret_cast<const char*>(sqlite3_column_text(entries, 0));
+      if (IsSqliteTable(name)) continue;
+      const TableId table = names.Intern(name);
+      schema_tables.Add(table);
+      roots.emplace(sqlite3_column_int64(entries, 1), table);
     }
-    return !view_ids.Contains(table);
+    sqlite3_finalize(entries);
+  }
+
+  // Adds the tables that the compiled program opens. The authorizer is not asked about the columns
+  // that JOIN ... USING compares, and so may not hear of a table at all.
+  void AddOpenedTables(sqlite3_stmt* compiled, std::vector<TableId>& tables) const {
+    if (sqlite3_stmt_isexplain(compiled) != 0) return;
+    if (sqlite3_stmt_explain(compiled, 1) != SQLITE_OK) return;
+    while (sqlite3_step(compiled) == SQLITE_ROW) {
+      constexpr int kOpcode = 1;
+      constexpr int kRoot = 3;
+      constexpr int kSchema = 4;
+      const auto* const opcode =
+          reinterpret_cast<const char*>(sqlite3_column_text(compiled, kOpcode));
+      if (opcode == nullptr || std::strcmp(opcode, "OpenRead") != 0) continue;
+      if (sqlite3_column_int(compiled, kSchema) != 0) continue;  // 0 is main.
+      const auto root = roots.find(sqlite3_column_int64(compiled, kRoot));
+      if (root != roots.end()) tables.push_back(root->second);
+    }
+    sqlite3_reset(compiled);
+    LS_CHECK(sqlite3_stmt_explain(compiled, 0) == SQLITE_OK);
   }
 
   // The compiled form, compiling it anew if need be, as the most recently used.
@@ -666,6 +663,23 @@ struct Database::Impl {
     return result;
   }
 
+  // True for an empty database, too.
+  Result<bool> TextIsUtf8() {
+    sqlite3_stmt* page = nullptr;
+    constexpr char kSql[] = "SELECT data FROM sqlite_dbpage WHERE pgno = 1";
+    int result = sqlite3_prepare_v2(db, kSql, -1, &page, nullptr);
+    bool is_utf8 = true;
+    if (result == SQLITE_OK && (result = sqlite3_step(page)) == SQLITE_ROW) {
+      const auto* const data = static_cast<const uint8_t*>(sqlite3_column_blob(page, 0));
+      is_utf8 = IsUtf8({data, static_cast<size_t>(sqlite3_column_bytes(page, 0))});
+      result = SQLITE_DONE;
+    }
+    Result<bool> outcome = is_utf8;
+    if (result != SQLITE_DONE) outcome = SqliteError(db, result, kSql);
+    sqlite3_finalize(page);
+    return outcome;
+  }
+
   // Savepoints.
 
   // True if a storage failure has ended the transaction that the open savepoints stood in.
@@ -711,7 +725,7 @@ struct Database::Impl {
   struct Collected {
     std::vector<TableId> reads;
     std::vector<TableId> writes;
-    std::string refusal;
+    const char* refused = nullptr;  // The first thing that an app may not do.
   };
 
   sqlite3* db = nullptr;
@@ -726,8 +740,10 @@ struct Database::Impl {
   bool deserializing = false;
 
   TableNames names;
-  TableSet view_ids;
-  uint64_t view_ids_generation = 0;
+  // The schema as of known_generation.
+  TableSet schema_tables;
+  std::unordered_map<int64_t, TableId> roots;  // First page of a table or index, and whose it is.
+  uint64_t known_generation = 0;
 
   // A deque, because info() is handed out by reference and its SQL keys the maps.
   std::deque<Statement> statements;
@@ -957,7 +973,7 @@ Result<void> Database::Deserialize(BytesView image) {
                                      size, SQLITE_DESERIALIZE_READONLY);
     if (result != SQLITE_OK) return malformed(sqlite3_errstr(result));
     probe.deserializing = false;
-    if (Result<void> read = probe.Execute("SELECT count(*) FROM sqlite_schema"); !read.ok()) {
+    if (Result<void> read = probe.Execute(kReadSchema); !read.ok()) {
       return malformed(read.error().message);
     }
   }

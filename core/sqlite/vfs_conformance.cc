@@ -734,7 +734,7 @@ std::string ACutWalLosesOnlyWholeTransactionsFromTheEnd(StoragePool& pool) {
   for (int64_t cut = 0; cut < ends.back(); cut += kStep) cuts.push_back(cut);
   for (const int64_t end : ends) cuts.insert(cuts.end(), {end - 1, end});
   for (const int64_t cut : cuts) {
-    left_behind[wal].assign(whole.begin(), whole.begin() + cut);
+    left_behind[wal].assign(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(cut));
     bench.Restore(left_behind);
     auto opened = bench.Open("a.db");
     LS_WORKS(opened);
@@ -766,6 +766,7 @@ std::string ADamagedFileIsLeftUntouched(StoragePool& pool) {
       text,                                      // Not a database at all.
       damage(0, 16),                             // No magic.
       damage(16, 24),                            // Senseless page size and versions.
+      damage(59, 60),                            // Not UTF-8.
       damage(100, 1000),                         // A broken schema page.
       Bytes(good.begin(), good.begin() + 4096),  // Cut after the first page.
       Bytes(good.begin(), good.begin() + 3000),  // Cut in the first page.
