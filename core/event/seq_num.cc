@@ -42,9 +42,10 @@ bool ContinuesHead(const SeqNum& head, const SeqNum& seq) {
 }
 
 std::string ToString(const SeqNum& seq) {
-  std::string text = "e" + std::to_string(seq.global);
-  if (seq.client != 0) text += "." + std::to_string(seq.client);
-  if (seq.generation != 0) text += "r" + std::to_string(seq.generation);
+  std::string text = "e";
+  text += std::to_string(seq.global);
+  if (seq.client != 0) (text += '.') += std::to_string(seq.client);
+  if (seq.generation != 0) (text += 'r') += std::to_string(seq.generation);
   return text;
 }
 
