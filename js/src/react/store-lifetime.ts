@@ -120,8 +120,8 @@ export class StoreLifetime {
     this.#isKeeping = true
     console.warn(
       `LiveStoreProvider: 'adapter' or 'schema' of store '${storeId}' was a new object ` +
-        `${REPLACEMENTS_MAX} times in a row, and each time the store was made anew. The store there ` +
-        'is is kept from now on. Create both outside of the component.',
+        `${REPLACEMENTS_MAX} times in a row, and each time the store was made anew. The present ` +
+        'store is kept from now on. Create both outside of the component.',
     )
     // Nothing has changed but that the present state counts for what was asked for.
     this.#set({ ...this.#state })

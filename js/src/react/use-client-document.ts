@@ -48,8 +48,8 @@ export interface UseClientDocumentOptions<Value> {
  * `setValue` commits at once. It does nothing for the very value there is. Its identity is that of
  * table, id and store.
  *
- * @throws LiveStoreError `InvalidArgument` for a table that is not a client document, `InvalidQuery`
- *   without an id
+ * @throws LiveStoreError `InvalidArgument` for a table that is not a client document,
+ *   `InvalidQuery` without an id
  */
 export function useClientDocument<Table extends ClientDocument>(
   table: Table,

@@ -2,9 +2,9 @@
  * A live query as `useSyncExternalStore` wants it: subscribe and snapshot, with one identity per
  * instance.
  *
- * A component reads before it subscribes, and a render may never be committed. So a read in a render
- * keeps the query alive for a while: the first commit of the component finds the same result, and a
- * render that was thrown away leaves nothing behind.
+ * A component reads before it subscribes, and a render may never be committed. So a read in a
+ * render keeps the query alive for a while: the first commit of the component finds the same
+ * result, and a render that was thrown away leaves nothing behind.
  */
 
 import type { Queryable } from '../reactivity/definitions.js'

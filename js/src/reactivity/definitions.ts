@@ -26,7 +26,7 @@ export const QueryDefSymbol: unique symbol = Symbol.for('livestore-wasm/query-de
 export const LiveQuerySymbol: unique symbol = Symbol.for('livestore-wasm/live-query')
 declare const ResultType: unique symbol
 
-/** Values for the parameters of a raw statement: by position, or by name without the leading `$`. */
+/** Values for the parameters of a raw statement, by position or by name. */
 export type RawBindValue = null | number | bigint | string | boolean | Uint8Array | SessionIdSymbol
 export type RawBinds = readonly RawBindValue[] | Readonly<Record<string, RawBindValue>>
 
@@ -69,7 +69,7 @@ export type QuerySpec =
 export interface LiveQueryDef<Result> {
   readonly _tag: 'def'
   readonly label: string
-  /** For tools and tests: statement or function source, deps and binds. Not what decides sharing. */
+  /** For tools: statement or function source, deps and binds. Not what decides sharing. */
   readonly hash: string
   readonly [QueryDefSymbol]: QuerySpec
   readonly [ResultType]?: Result
@@ -208,7 +208,8 @@ export const dbSource = (input: unknown): DbSource => {
   }
   throw new LiveStoreError(
     'InvalidQuery',
-    `a query is a query builder, { query, schema } or a function that returns one, got ${describe(input)}`,
+    'a query is a query builder, { query, schema } or a function that returns one, ' +
+      `got ${describe(input)}`,
   )
 }
 
@@ -248,7 +249,7 @@ const makeDef = (label: string, hash: string, spec: QuerySpec): LiveQueryDef<nev
   [QueryDefSymbol]: spec,
 })
 
-/** Binary data, symbols and bigints have been made text before; `undefined` is like a missing part. */
+/** One text for all parts, none of which can be taken for another. */
 const keyOf = (...parts: readonly (string | undefined)[]): string => JSON.stringify(parts)
 
 /** Keys of what gives the same rows, decoded in the same way. */

@@ -1,5 +1,6 @@
 /**
- * One live query of one store: evaluates a definition, and remembers the result while it is watched.
+ * One live query of one store: evaluates a definition, and remembers the result while somebody
+ * watches.
  *
  *     observe ──► computed ──► evaluate ──► other instances, SqlSource
  *

@@ -25,8 +25,8 @@ export interface QueryPlan {
 }
 
 /**
- * @throws LiveStoreError `InvalidQuery` `ReadOnlyQuery` `InvalidSchema` if `input` is not a query that
- *   can be run
+ * @throws LiveStoreError `InvalidQuery` `ReadOnlyQuery` `InvalidSchema` if `input` is not a query
+ *   that can be run
  */
 export const queryPlan = (input: unknown, label: string, sessionId: string): QueryPlan => {
   const source = dbSource(input)

@@ -1,7 +1,8 @@
 /**
  * What an app may pass to `commit`, brought into one form: options and a list of events.
  *
- *     commit(...events)    commit((commit) => …)    commit(options, ...events)    commit(options, fn)
+ *     commit(...events)             commit((commit) => …)
+ *     commit(options, ...events)    commit(options, (commit) => …)
  *
  * Decides nothing about the events themselves: whether the schema knows them, and whether their
  * arguments fit, is looked at afterwards.

@@ -366,7 +366,7 @@ describe('image', () => {
 })
 
 describe('leader change', () => {
-  test('the new leader gets the cursor; the push in flight is forgotten and sent again', async () => {
+  test('the new leader gets the cursor, and what was in flight once more', async () => {
     const { session, handlers, attach, welcomed, commit } = setUp()
     const first = welcomed()
     first.answer({ type: 'advance', events: bytes(8) })

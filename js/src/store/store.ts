@@ -5,9 +5,9 @@
  *        └────────► SessionDriver ──► leader          ▲
  *                        └── advance, rebase ─────────┘
  *
- * Everything here is synchronous but `shutdown`: a commit is visible to every query when it returns,
- * and what the leader says later only ever arrives between two tasks of the app. A call that fails
- * throws, and leaves store and log as they were.
+ * Everything here is synchronous but `shutdown`: a commit is visible to every query when it
+ * returns, and what the leader says later only ever arrives between two tasks of the app. A call
+ * that fails throws, and leaves store and log as they were.
  *
  * It decides nothing about events: order, merging and what is stale are the engine's.
  */
@@ -487,7 +487,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     if (this.#parts.isMaterializing()) {
       throw new LiveStoreError(
         'Nested',
-        `${operation} was called inside a materializer, which may only use the query of its context`,
+        `${operation} was called inside a materializer, which may only use its context's query`,
       )
     }
   }
