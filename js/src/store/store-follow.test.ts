@@ -112,7 +112,7 @@ test('a tab that comes later has everything at once', async () => {
   expect(ids(await openStore('b'))).toEqual(['x'])
 })
 
-test('commits of both at the same time end in one order, and nobody sees a half state', async () => {
+test('commits of both at one time end in one order, and nobody sees half a state', async () => {
   const [a, b] = [await openStore('a'), await openStore('b')]
   const seen: string[] = []
   b.subscribe(queryDb(todos.select('id')), (all) => seen.push([...all].sort().join()))
@@ -164,7 +164,7 @@ test('an event that cannot stand after a rebase is rolled back and reported', as
   expect(b.query(todos.count())).toBe(2)
 })
 
-test('without a handler a rejection is on the console, and a handler that throws is reported', async () => {
+test('a rejection without a handler is on the console; a handler that throws is reported', async () => {
   const consoleError = vi.spyOn(console, 'error').mockImplementation(() => undefined)
   const [a, b] = [await openStore('a'), await openStore('b')]
   a.commit(created('same'))
