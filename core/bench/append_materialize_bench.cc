@@ -62,7 +62,7 @@ Bytes TodoPush(const SeqNum& head, size_t count) {
                       .schema_hash = todo.schema_hash});
     last = number.seq;
   }
-  return EncodeEvents(events);
+  return EncodeRun(head, events);
 }
 
 void LeaderAppendMaterialize(benchmark::State& state) {
