@@ -342,7 +342,7 @@ TEST_F(ChangesetTest, DamagedBytesAreRefusedBeforeAnythingIsApplied) {
 TEST_F(ChangesetTest, RandomEventsRollBackToEveryStateBefore) {
   Exec(kTables);
   std::mt19937 random(42);
-  const auto number = [&random](int below) { return static_cast<int>(random() % below); };
+  const auto number = [&random](unsigned below) { return static_cast<int>(random() % below); };
   const auto statement = [&]() -> std::string {
     const std::string id = "'k" + std::to_string(number(12)) + "'";
     const std::string n = std::to_string(number(30));
