@@ -92,11 +92,14 @@ export class Tab {
   readonly #env: TabEnv
   readonly #options: TabOptions
   readonly #sessionLock: string
-  readonly #broker: BrokerPort
+  /** Made when first needed: starting the shared worker would slow down the boot of a lone tab. */
+  #broker: BrokerPort | undefined
   /** Aborted by `close` and by a failure: whatever still waits for a lock stops waiting. */
   readonly #over = new AbortController()
 
   #leadership: Leadership | undefined
+  /** Since this tab last began to follow; undefined while it does not. */
+  #following: symbol | undefined
   /** The broker pairs this session. */
   #joined = false
   #portsSeen = 0
@@ -109,29 +112,12 @@ export class Tab {
   #failure: LiveStoreError | undefined
   #storageMode: StorageMode = 'persisted'
 
-  /** Starts the election at once. @throws LiveStoreError when a worker cannot be made. */
+  /** Starts the election at once. */
   constructor(env: TabEnv, options: TabOptions) {
     this.#env = env
     this.#options = options
     const { storeId, sessionId } = options
     this.#sessionLock = sessionLockName(storeId, sessionId, env.nonce)
-    const sharedWorker = env.spawnSharedWorker(sharedWorkerName(storeId))
-    this.#broker = new TypedPort(sharedWorker.port, checkBrokerToTab<PortLike>)
-    this.#broker.listen({
-      onMessage: (message) => this.#onBrokerMessage(message),
-      onMalformed: (problem) =>
-        this.#onBrokerTrouble(
-          new LiveStoreError('ProtocolMismatch', `the shared worker sent ${problem}`),
-        ),
-    })
-    sharedWorker.addEventListener('error', ({ message }) =>
-      this.#onBrokerTrouble(
-        new LiveStoreError(
-          'Unsupported',
-          `the shared worker could not start: ${message ?? 'its script did not load'}`,
-        ),
-      ),
-    )
     void this.#elect()
   }
 
@@ -172,20 +158,20 @@ export class Tab {
 
   async #elect(): Promise<void> {
     const { locks } = this.#env
-    const name = tabLockName(this.#options.storeId)
+    const { storeId, resetPersistence } = this.#options
+    const name = tabLockName(storeId)
     try {
-      // The session's lock comes first: a broker that is told its name may wait for it at once.
-      await this.#holdSessionLock()
-      const led = await locks.request(name, { ifAvailable: true }, (lock) =>
-        lock === null ? false : this.#lead(this.#options.resetPersistence),
+      const leading = locks.request(name, { ifAvailable: true }, (lock) =>
+        lock === null ? false : this.#lead(resetPersistence),
       )
-      if (led === false && this.#options.resetPersistence) {
-        this.#env.warn(
-          `resetPersistence was ignored: another tab has store ${this.#options.storeId} open`,
-        )
+      const sessionLockHeld = this.#holdSessionLock()
+      // Only a follower needs it, and asks for it again then.
+      sessionLockHeld.catch(() => undefined)
+      if (!(await leading) && resetPersistence) {
+        this.#env.warn(`resetPersistence was ignored: another tab has store ${storeId} open`)
       }
       while (!this.#over.signal.aborted) {
-        this.#follow()
+        this.#follow(sessionLockHeld)
         await locks.request(name, { signal: this.#over.signal }, () => this.#lead(false))
       }
     } catch (thrown) {
@@ -210,25 +196,61 @@ export class Tab {
 
   // --- following --------------------------------------------------------------------------------
 
-  #follow(): void {
-    if (this.#joined) return
-    this.#joined = true
-    const { storeId, sessionId } = this.#options
-    this.#broker.post({
-      type: 'join',
-      protocol: protocolVersion,
-      storeId,
-      sessionId,
-      lockName: this.#sessionLock,
-    })
-    this.#watchForUnreachableLeader(this.#portsSeen, 0)
+  /** The broker is told of this session once its lock is held: it waits for the lock at once. */
+  #follow(sessionLockHeld: Promise<void>): void {
+    const following = Symbol('following')
+    this.#following = following
+    const broker = this.#connectBroker()
+    sessionLockHeld.then(
+      () => {
+        if (this.#following !== following) return
+        const { storeId, sessionId } = this.#options
+        this.#joined = true
+        broker?.post({
+          type: 'join',
+          protocol: protocolVersion,
+          storeId,
+          sessionId,
+          lockName: this.#sessionLock,
+        })
+        this.#watchForUnreachableLeader(this.#portsSeen, 0)
+      },
+      (thrown: unknown) =>
+        this.#fail(new LiveStoreError('Internal', `no session lock: ${messageOf(thrown)}`)),
+    )
   }
 
-  #leave(): void {
+  #stopFollowing(): void {
+    this.#following = undefined
     if (!this.#joined) return
     this.#joined = false
     this.#stopLeaderWatch()
-    this.#broker.post({ type: 'leave' })
+    this.#broker?.post({ type: 'leave' })
+  }
+
+  #connectBroker(): BrokerPort | undefined {
+    if (this.#broker !== undefined) return this.#broker
+    let sharedWorker: SharedWorkerLike
+    try {
+      sharedWorker = this.#env.spawnSharedWorker(sharedWorkerName(this.#options.storeId))
+    } catch (thrown) {
+      this.#onBrokerTrouble(asSpawnError('shared worker', thrown))
+      return undefined
+    }
+    sharedWorker.addEventListener('error', ({ message }) =>
+      this.#onBrokerTrouble(
+        asSpawnError('shared worker', new Error(message ?? 'its script did not load')),
+      ),
+    )
+    this.#broker = new TypedPort(sharedWorker.port, checkBrokerToTab<PortLike>)
+    this.#broker.listen({
+      onMessage: (message) => this.#onBrokerMessage(message),
+      onMalformed: (problem) =>
+        this.#onBrokerTrouble(
+          new LiveStoreError('ProtocolMismatch', `the shared worker sent ${problem}`),
+        ),
+    })
+    return this.#broker
   }
 
   #onBrokerMessage(message: BrokerToTab<PortLike>): void {
@@ -274,18 +296,14 @@ export class Tab {
   /** Holds the tab lock for as long as the returned promise is pending. */
   async #lead(resetPersistence: boolean): Promise<true> {
     if (this.#over.signal.aborted) return true
-    this.#leave()
+    this.#stopFollowing()
     let worker: WorkerLike
     try {
       worker = this.#env.spawnWorker(
         leaderWorkerName(this.#options.storeId, this.#options.sessionId),
       )
     } catch (thrown) {
-      this.#fail(
-        thrown instanceof LiveStoreError
-          ? thrown
-          : new LiveStoreError('Unsupported', `the leader worker: ${messageOf(thrown)}`),
-      )
+      this.#fail(asSpawnError('leader worker', thrown))
       return true
     }
     await new Promise<void>((release) => this.#run(worker, resetPersistence, release))
@@ -314,12 +332,7 @@ export class Tab {
     worker.addEventListener('error', ({ message }) => {
       const what = message ?? 'its script did not load'
       if (leadership.spoke) this.#onCrash(leadership, what)
-      else {
-        this.#failLeadership(
-          leadership,
-          new LiveStoreError('Unsupported', `the leader worker could not start: ${what}`),
-        )
-      }
+      else this.#failLeadership(leadership, asSpawnError('leader worker', new Error(what)))
     })
     leadership.worker.post(
       {
@@ -364,9 +377,10 @@ export class Tab {
   #announce(leadership: Leadership, port: PortLike): void {
     const { storeId } = this.#options
     const lockName = leaderLockName(storeId)
-    this.#broker.post({ type: 'lead', protocol: protocolVersion, storeId, lockName, port }, [
-      port as unknown as Transferable,
-    ])
+    this.#connectBroker()?.post(
+      { type: 'lead', protocol: protocolVersion, storeId, lockName, port },
+      [port as unknown as Transferable],
+    )
     this.#env.locks
       .request(lockName, { mode: 'shared', signal: leadership.over.signal }, () =>
         this.#onCrash(leadership, 'it ended without a word'),
@@ -428,14 +442,21 @@ export class Tab {
 
   #end(): void {
     if (this.#over.signal.aborted) return
-    this.#leave()
+    this.#stopFollowing()
     this.#port?.close()
     if (this.#leadership !== undefined) this.#endLeadership(this.#leadership)
     this.#shutdownDone()
     this.#over.abort()
-    this.#broker.close()
+    this.#broker?.close()
   }
 }
+
+const asSpawnError = (what: string, thrown: unknown): LiveStoreError =>
+  thrown instanceof LiveStoreError
+    ? thrown
+    : new LiveStoreError('Unsupported', `the ${what} could not start: ${messageOf(thrown)}`, {
+        cause: thrown,
+      })
 
 const onAbort = (signal: AbortSignal, task: () => void): void => {
   if (signal.aborted) task()
