@@ -15,6 +15,7 @@ struct LiveQuery {
   StatementId statement = 0;
   Bytes binds;
   std::optional<Bytes> last_rows;  // Not kept: before the first run, or beyond the limit.
+  bool unread = false;  // last_rows came from Refresh, and Run has not returned them yet.
 };
 
 }  // namespace
@@ -32,6 +33,7 @@ struct LiveQueries::Impl {
   void Forget(LiveQuery& query) {
     if (query.last_rows) kept_bytes -= query.last_rows->size();
     query.last_rows.reset();
+    query.unread = false;
   }
 
   Database& database;
@@ -70,7 +72,8 @@ Result<LiveQueryId> LiveQueries::Open(StatementId statement, BytesView binds) {
   self.queries.emplace_hint(self.queries.end(), id,
                             LiveQuery{.statement = statement,
                                       .binds = Bytes(binds.begin(), binds.end()),
-                                      .last_rows = std::nullopt});
+                                      .last_rows = std::nullopt,
+                                      .unread = false});
   return id;
 }
 
@@ -88,6 +91,10 @@ Result<std::optional<BytesView>> LiveQueries::Run(LiveQueryId query) {
                  "live query " + std::to_string(query) + " is not open"};
   }
   LiveQuery& live = found->second;
+  if (live.unread) {
+    live.unread = false;
+    return std::optional<BytesView>(*live.last_rows);
+  }
   const BytesView rows = LS_TRY(impl_->database.Query(live.statement, live.binds));
   if (live.last_rows && std::ranges::equal(*live.last_rows, rows)) {
     return std::optional<BytesView>();
@@ -103,6 +110,25 @@ std::vector<LiveQueryId> LiveQueries::Affected(const TableSet& written) const {
     if (impl_->database.Info(query.statement).reads.Intersects(written)) affected.push_back(id);
   }
   return affected;
+}
+
+std::vector<LiveQueryId> LiveQueries::Refresh(const TableSet& written) {
+  Impl& self = *impl_;
+  std::vector<LiveQueryId> stale = Affected(written);
+  std::erase_if(stale, [&self](LiveQueryId id) {
+    LiveQuery& live = self.queries.find(id)->second;
+    if (!live.last_rows) return false;
+    const Result<BytesView> rows = self.database.Query(live.statement, live.binds);
+    if (!rows.ok()) {
+      live.unread = false;  // Whoever runs it again gets the error.
+      return false;
+    }
+    if (std::ranges::equal(*live.last_rows, *rows)) return true;
+    self.Keep(live, *rows);
+    live.unread = live.last_rows.has_value();
+    return false;
+  });
+  return stale;
 }
 
 std::vector<LiveQueryId> LiveQueries::InvalidateAll() {

@@ -162,7 +162,7 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
   }
   std::move(committed.begin(), committed.end(), std::back_inserter(self.sync.pending));
   std::move(undo.begin(), undo.end(), std::back_inserter(self.undo));
-  return self.live_queries.Affected(touched);
+  return self.live_queries.Refresh(touched);
 }
 
 std::optional<Bytes> ClientSession::NextPush() {
@@ -291,7 +291,7 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const MergeOutcome& merge) {
   Rebase(merge.rebased, touched, outcome);
   // In memory a commit can only fail when the process is out of memory.
   LS_CHECK(savepoint.Release().ok());
-  outcome.stale = live_queries.Affected(touched);
+  outcome.stale = live_queries.Refresh(touched);
   return outcome;
 }
 

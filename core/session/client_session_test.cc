@@ -126,6 +126,17 @@ TEST_F(ClientSessionTest, ACommitNamesTheLiveQueriesItMadeStale) {
   EXPECT_THAT(*Commit({TodoCreated("b"), NoteSet("n", "y")}), ElementsAre(todos, notes));
 }
 
+TEST_F(ClientSessionTest, ALiveQueryWhoseRowsACommitLeavesAsTheyAreIsNotStale) {
+  ASSERT_TRUE(Commit({TodoCreated("a"), TodoCreated("b")}).ok());
+  const LiveQueryId a = Live("select done from todos where id = 'a'");
+  const LiveQueryId b = Live("select done from todos where id = 'b'");
+  for (const LiveQueryId id : {a, b}) ASSERT_TRUE(session_->live_queries().Run(id)->has_value());
+  EXPECT_THAT(*Commit({TodoDone("a")}), ElementsAre(a));
+  EXPECT_TRUE(session_->live_queries().Run(a)->has_value());
+  EXPECT_FALSE(session_->live_queries().Run(a)->has_value());
+  EXPECT_FALSE(session_->live_queries().Run(b)->has_value());
+}
+
 TEST_F(ClientSessionTest, Law8_AFailedCommitLeavesEverythingAsItWas) {
   ASSERT_TRUE(Commit({TodoCreated("a")}).ok());
   const auto constraint = Commit({TodoCreated("b"), TodoCreated("a")});
