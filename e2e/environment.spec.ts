@@ -20,6 +20,25 @@ test('everything works under a strict content security policy, without isolation
   await b.shows('milk', 'bread')
 })
 
+test('the strict policy is in force: the page may not evaluate text', async ({ tabs }) => {
+  tabs.expectProblem(/unsafe-eval/)
+  const tab = await tabs.open({ path: 'csp' })
+  // In a task of the page's own: the policy does not bind what a test evaluates directly.
+  const outcome = await tab.page.evaluate(
+    () =>
+      new Promise<string>((resolve) => {
+        setTimeout(() => {
+          try {
+            resolve(String(new Function('return 1')()))
+          } catch (thrown) {
+            resolve((thrown as Error).name)
+          }
+        })
+      }),
+  )
+  expect(outcome).toBe('EvalError')
+})
+
 test('without storage the store runs in memory, says so, and works', async ({ tabs }) => {
   const refused = { worker: 'refused', refuseStorage: true } as const
   const a = await tabs.open(refused)

@@ -14,7 +14,7 @@ export const StatusLine = () => {
 
   const saved = pendingCount === 0 ? 'Everything saved' : `Saving ${pendingCount} …`
   return (
-    <p className="status-line" role="status" data-pending={pendingCount}>
+    <p className="status-line">
       {store.storageMode === 'persisted'
         ? `Stored in this browser. ${saved}.`
         : 'Kept in memory only: this browser refuses storage, so a reload loses the todos.'}
