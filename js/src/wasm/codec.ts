@@ -272,98 +272,106 @@ export const readIds = (module: EngineModule): number[] => {
   return count === 0 ? [] : Array.from(module.HEAPU32.subarray(output + 1, output + 1 + count))
 }
 
-/** A column may be called `__proto__`; assigning would change the prototype instead. */
-const defineOwn = (object: object, name: string, value: unknown): void => {
-  Object.defineProperty(object, name, {
-    value,
-    enumerable: true,
-    writable: true,
-    configurable: true,
-  })
-}
-
 /** Below this many bytes of ASCII, char codes beat the decoder (measured: 96). */
 const SHORT_RESULT = 96
 
 /**
+ * An object with `columns` as own keys, in order. Rows are clones of it, so they share one hidden class
+ * that holds all values inside the object (10,000 rows of 8 columns: 10.9 ms instead of 12.1, decoders
+ * included, Node 20). Parsed JSON, because that alone makes `__proto__` an ordinary key.
+ */
+const rowTemplate = (columns: readonly string[]): Record<string, unknown> =>
+  JSON.parse(`{${columns.map((name) => `${JSON.stringify(name)}:null`).join()}}`)
+
+/**
  * Turns the rows in the output into objects with `columns` as keys, or into plucked values.
+ *
+ * All is read before the first decoder runs: a decoder is the app's and may query, which would
+ * overwrite the output.
  *
  * @throws whatever a decoder of `shape` throws.
  */
 export const readRows = (
   module: EngineModule,
   columns: readonly string[],
-  shape: RowShape,
+  { decoders, pluck = false }: RowShape,
 ): unknown[] => {
   const output = module._ls_output()
   const heap = module.HEAPU8
-  const head = output >> 2
-  const rowCount = module.HEAPU32[head] as number
-  const columnCount = module.HEAPU32[head + 1] as number
-  const textBytes = module.HEAPU32[head + 2] as number
-  const ascii = ((module.HEAPU32[head + 3] as number) & 1) === 1
-  // The packer's buffer is 8-aligned, so the cells are too.
-  const cells = module.HEAPF64.subarray(
-    (output + 16) >> 3,
-    ((output + 16) >> 3) + rowCount * columnCount,
+  const [rowCount = 0, columnCount = 0, textBytes = 0, flags = 0] = module.HEAPU32.subarray(
+    output >> 2,
+    (output >> 2) + 4,
   )
-  const tagsAt = output + 16 + rowCount * columnCount * 8
-  const textAt = tagsAt + rowCount * columnCount
+  const cellCount = rowCount * columnCount
+  // The packer's buffer is 8-aligned, so the cells are too.
+  const cells = module.HEAPF64.subarray((output + 16) >> 3, ((output + 16) >> 3) + cellCount)
+  const tags = heap.subarray(output + 16 + cellCount * 8, output + 16 + cellCount * 9)
+  const textAt = output + 16 + cellCount * 9
+  const text = readText(heap, textAt, textBytes, (flags & 1) === 1)
+  let textStart = 0
   let blobAt = textAt + textBytes
 
-  let text = ''
-  if (textBytes < SHORT_RESULT && ascii) {
-    for (let i = 0; i < textBytes; i++) text += String.fromCharCode(heap[textAt + i] as number)
-  } else {
-    text = decoder.decode(heap.subarray(textAt, textAt + textBytes))
-  }
-
-  let textStart = 0
-  const cell = (index: number): SqlValue => {
-    switch (heap[tagsAt + index]) {
-      case TAG_NUMBER:
-        return cells[index] as number
-      case TAG_TEXT: {
-        const end = textStart + (cells[index] as number)
-        const value = text.substring(textStart, end)
-        textStart = end
-        return value
-      }
-      case TAG_INT64:
-        return new DataView(heap.buffer).getBigInt64(cells.byteOffset + index * 8, true)
-      case TAG_BLOB: {
-        const start = blobAt
-        blobAt += cells[index] as number
-        return heap.slice(start, blobAt)
-      }
-      default:
-        return null
-    }
-  }
-
-  const { decoders, pluck } = shape
+  const template = pluck ? {} : rowTemplate(columns)
   const rows = new Array<unknown>(rowCount)
   let index = 0
   for (let row = 0; row < rowCount; row++) {
-    if (pluck) {
-      const decode = decoders?.[0]
-      const value = cell(index++)
-      rows[row] = decode === undefined ? value : decode(value)
-      // The other columns are passed over, so that text positions stay right.
-      for (let column = 1; column < columnCount; column++) cell(index++)
-      continue
-    }
-    const object: Record<string, unknown> = {}
+    const object: Record<string, unknown> = { ...template }
     for (let column = 0; column < columnCount; column++) {
-      const decode = decoders?.[column]
-      const raw = cell(index++)
-      const value = decode === undefined ? raw : decode(raw)
-      const name = columns[column] as string
-      if (name === '__proto__') defineOwn(object, name, value)
-      else object[name] = value
+      let value: SqlValue = null
+      switch (tags[index]) {
+        case TAG_NUMBER:
+          value = cells[index] as number
+          break
+        case TAG_TEXT: {
+          const end = textStart + (cells[index] as number)
+          value = text.substring(textStart, end)
+          textStart = end
+          break
+        }
+        case TAG_INT64:
+          value = new DataView(heap.buffer).getBigInt64(cells.byteOffset + index * 8, true)
+          break
+        case TAG_BLOB: {
+          const end = blobAt + (cells[index] as number)
+          value = heap.slice(blobAt, end)
+          blobAt = end
+        }
+      }
+      index++
+      if (!pluck) object[columns[column] as string] = value
+      else if (column === 0) rows[row] = value
     }
-    rows[row] = object
+    if (!pluck) rows[row] = object
   }
+  return decodeRows(rows, columns, decoders, pluck)
+}
+
+const readText = (heap: Uint8Array, at: number, bytes: number, ascii: boolean): string => {
+  if (!ascii || bytes >= SHORT_RESULT) return decoder.decode(heap.subarray(at, at + bytes))
+  let text = ''
+  for (let i = at; i < at + bytes; i++) text += String.fromCharCode(heap[i] as number)
+  return text
+}
+
+/** Applies the decoders in place. */
+const decodeRows = (
+  rows: unknown[],
+  columns: readonly string[],
+  decoders: RowShape['decoders'],
+  pluck: boolean,
+): unknown[] => {
+  decoders?.forEach((decode, column) => {
+    if (decode === undefined) return
+    if (pluck) {
+      if (column === 0)
+        rows.forEach((value, row) => {
+          rows[row] = decode(value as SqlValue)
+        })
+      return
+    }
+    const name = columns[column] as string
+    for (const row of rows as Record<string, unknown>[]) row[name] = decode(row[name] as SqlValue)
+  })
   return rows
 }
 

@@ -2,10 +2,10 @@
  * Finds and compiles `livestore.wasm`. The one place that knows where the file lies; only pages and
  * Node come here, because a worker is sent the compiled module.
  *
- * A URL relative to `import.meta.url` is the form that bundlers recognize: they carry the
- * file along and put its final address there. One development server does not: Vite up to 7 serves
- * this module from a cache, leaves the file where it was installed, and answers for the address with
- * a page of HTML. So that address is mended, and what comes back is looked at.
+ * A URL relative to `import.meta.url` is the form that bundlers recognize: they carry the file
+ * along and put its final address there. One development server does not: Vite up to 7 serves this
+ * module from a cache, leaves the file where it was installed, and answers for the address with a
+ * page of HTML. So that address is mended, and what comes back is looked at.
  */
 
 import { LiveStoreError, messageOf } from '../errors.js'
@@ -13,12 +13,13 @@ import { LiveStoreError, messageOf } from '../errors.js'
 const packagePath = 'livestore-wasm/dist/livestore.wasm'
 
 /**
- * @throws LiveStoreError `EngineLoad` naming every address that was tried and what came back instead.
+ * @throws LiveStoreError `EngineLoad` naming every address that was tried, and what came back.
  */
 export const compileEngine = async (wasmUrl?: string | URL): Promise<WebAssembly.Module> => {
   const problems: string[] = []
   let cause: unknown
-  for (const address of wasmUrl === undefined ? ownAddresses() : [wasmUrl]) {
+  const beside = new URL('./livestore.wasm', import.meta.url)
+  for (const address of wasmUrl === undefined ? addressesFor(beside) : [wasmUrl]) {
     try {
       return await compileFrom(new URL(address, pageAddress()))
     } catch (thrown) {
@@ -29,22 +30,21 @@ export const compileEngine = async (wasmUrl?: string | URL): Promise<WebAssembly
   throw new LiveStoreError(
     'EngineLoad',
     `the engine could not be loaded from ${problems.join(', nor from ')}. If a bundler moved ` +
-      "livestore.wasm, add liveStore() of 'livestore-wasm/vite' to the plugins of Vite, or give the " +
-      "adapter the file's address as wasmUrl.",
+      "livestore.wasm, add liveStore() of 'livestore-wasm/vite' to the plugins of Vite, or give " +
+      "the adapter the file's address as wasmUrl.",
     { cause },
   )
 }
 
-/** In the order to try them. */
-const ownAddresses = (): readonly URL[] => {
-  const beside = new URL('./livestore.wasm', import.meta.url)
+/** @internal Where the file may be if it should be at `beside`, in the order to try. */
+export const addressesFor = (beside: URL): readonly URL[] => {
   const installed = whereInstalled(beside)
   return installed === undefined ? [beside] : [installed, beside]
 }
 
 /**
- * Where the package lies if `url` is in the cache of a development server: `node_modules/.vite/deps`,
- * or another directory `deps` if the app moved the cache.
+ * Where the package lies if `url` is in the cache of a development server:
+ * `node_modules/.vite/deps`, or another directory `deps` if the app moved the cache.
  */
 const whereInstalled = (url: URL): URL | undefined => {
   if (!/^https?:$/.test(url.protocol) || !/\/deps\/[^/]*$/.test(url.pathname)) return undefined
