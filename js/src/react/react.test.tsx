@@ -432,6 +432,25 @@ describe('useClientDocument', () => {
     expect(text()).toContain('userDocument.get: no id is given')
   })
 
+  test('as a method of the store, with an id, options or neither', async () => {
+    const { store, show } = await setUp()
+    const All = () => {
+      const [own] = store.useClientDocument(ui, { default: { filter: 'open' } })
+      const [ann, setAnn] = store.useClientDocument(userDocument, 'u1', {
+        default: { name: 'Ann' },
+      })
+      const { store: same } = useStore({ store })
+      return (
+        <button type="button" onClick={() => setAnn({ name: 'Anna' })}>
+          {`${own.filter} ${ann.name} ${same === store}`}
+        </button>
+      )
+    }
+    show(<All />)
+    fireEvent.click(screen.getByRole('button'))
+    expect(text()).toBe('open Anna true')
+  })
+
   test('types follow from the document', () => {
     const typed = () => {
       const [value, set, id] = useClientDocument(ui)

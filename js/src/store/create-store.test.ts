@@ -145,7 +145,10 @@ describe('life', () => {
     expect(leave()).toBe(true)
     await vi.waitFor(() => expect(store.syncStatus().isSynced).toBe(true))
     expect(leave()).toBe(false)
-    await store.shutdown()
+    store.commit(created('b'))
+    const ending = store.shutdown()
+    expect(leave()).toBe(true)
+    await ending
     expect(leave()).toBe(false)
 
     const silent = await openStore({ confirmUnsavedChanges: false })

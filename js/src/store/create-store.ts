@@ -100,7 +100,7 @@ export const createStorePromise = async <
     await aborted.race(Promise.resolve(options.boot?.(store)))
     if (options.batchUpdates !== undefined) control.setBatchUpdates(options.batchUpdates)
     const internals = store[StoreInternalsSymbol]
-    if (options.confirmUnsavedChanges !== false) confirmLeaving(internals, control)
+    if (options.confirmUnsavedChanges !== false) confirmLeaving(store, control)
     if (signal !== undefined) endOnAbort(internals, signal, () => void store.shutdown())
     aborted.forget()
     return store
@@ -237,13 +237,18 @@ const materializeGate = (schema: LiveStoreSchema) => {
   return { materialize, isRunning: () => running > 0 }
 }
 
-const confirmLeaving = ({ onShutdown }: StoreInternals, control: StoreControl): void => {
+/** Asks for as long as something can be lost: also while a shutdown waits for the leader. */
+const confirmLeaving = (
+  store: Pick<Store, 'shutdown' | typeof StoreInternalsSymbol>,
+  control: StoreControl,
+): void => {
   if (typeof window === 'undefined') return
   const onBeforeUnload = (event: BeforeUnloadEvent) => {
     if (control.pendingCount() > 0) event.preventDefault()
   }
+  const forget = () => window.removeEventListener('beforeunload', onBeforeUnload)
   window.addEventListener('beforeunload', onBeforeUnload)
-  onShutdown(() => window.removeEventListener('beforeunload', onBeforeUnload))
+  store[StoreInternalsSymbol].onShutdown(() => void store.shutdown().finally(forget))
 }
 
 const endOnAbort = ({ onShutdown }: StoreInternals, signal: AbortSignal, end: () => void): void => {

@@ -164,7 +164,7 @@ test('an event that cannot stand after a rebase is rolled back and reported', as
   expect(b.query(todos.count())).toBe(2)
 })
 
-test('a rejection without a handler is on the console; a handler that throws is reported', async () => {
+test('rejections go to the handler, or to the console; a handler may throw', async () => {
   const consoleError = vi.spyOn(console, 'error').mockImplementation(() => undefined)
   const [a, b] = [await openStore('a'), await openStore('b')]
   a.commit(created('same'))

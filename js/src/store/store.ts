@@ -78,6 +78,7 @@ export interface SyncStatus {
 
 export interface SubscribeOptions<Result> {
   readonly onSubscribe?: ((query$: LiveQuery<Result>) => void) | undefined
+  /** Called when the subscription is ended by its owner. The spelling is LiveStore's. */
   readonly onUnsubsubscribe?: (() => void) | undefined
   /** Only changes, not the result there is. */
   readonly skipInitialRun?: boolean | undefined
@@ -136,6 +137,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   #storageMode: StorageMode
   #driver: SessionDriver | undefined
   #shutdown: Promise<void> | undefined
+  #isEnded = false
 
   private constructor(parts: StoreParts<Schema, Context>) {
     const { storeId, schema, context, session, link } = parts
@@ -172,8 +174,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
         },
         onFollow: (outcome) => store.#onFollow(outcome),
         onStatus: () => store.#onStatus(),
-        pendingCount: () =>
-          store.#shutdown === undefined ? store.#session.syncStatus().pendingCount : 0,
+        pendingCount: () => (store.#isEnded ? 0 : store.#session.syncStatus().pendingCount),
       },
     }
   }
@@ -472,6 +473,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   async #end(): Promise<void> {
     await this.#driver?.drained(SHUTDOWN_DRAIN_MS_MAX)
     this.#driver?.close()
+    this.#isEnded = true
     this.#graph.close()
     this.#session.close()
     await this.#parts.link.close()
