@@ -15,7 +15,9 @@ export interface PortLike {
     type: 'message' | 'messageerror',
     listener: (event: { readonly data?: unknown }) => void,
   ): void
-  /** Messages wait until the first call. Workers and their scopes have none and start by themselves. */
+  /**
+   * Messages wait until the first call. Workers and their scopes have none and start by themselves.
+   */
   start?(): void
   close?(): void
 }
@@ -74,7 +76,10 @@ export interface Clock {
   now(): number
   /** Runs `task` after `delayMs`; the returned function prevents it. */
   after(delayMs: number, task: () => void): () => void
-  /** Runs `task` as soon as the tasks that already wait have run: messages that have arrived come first. */
+  /**
+   * Runs `task` as soon as the tasks that already wait have run: messages that have arrived come
+   * first.
+   */
   nextTurn(task: () => void): void
 }
 

@@ -210,8 +210,8 @@ const without = <T>(list: readonly T[] | undefined, item: T): T[] =>
 type Listener = (event: { readonly data?: unknown; readonly message?: string }) => void
 
 /**
- * One end of a channel. It belongs to the context that made it or that received it last, and is dead
- * when that one dies.
+ * One end of a channel. It belongs to the context that made it or that received it last, and is
+ * dead when that one dies.
  */
 export class TestPort implements PortLike {
   #peer: TestPort | undefined
@@ -315,7 +315,9 @@ const cloneWithPorts = (message: unknown, transfer: readonly Transferable[]): un
 
 // --- workers ------------------------------------------------------------------------------------
 
-/** A dedicated worker whose script is the function given; it runs in a later task, as a real one. */
+/**
+ * A dedicated worker whose script is the function given; it runs in a later task, as a real one.
+ */
 export class TestWorker implements WorkerLike {
   readonly context = new TestContext()
   readonly #outside: TestPort
@@ -355,7 +357,9 @@ export class TestWorker implements WorkerLike {
   }
 }
 
-/** One shared worker for a name, as a browser keeps it; `script` gets a port for each connection. */
+/**
+ * One shared worker for a name, as a browser keeps it; `script` gets a port for each connection.
+ */
 export class TestSharedWorkers {
   readonly #scripts = new Map<string, (port: TestPort) => void>()
   readonly #start: (name: string) => (port: TestPort) => void

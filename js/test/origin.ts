@@ -1,9 +1,9 @@
 /**
- * An origin with tabs in it, in memory: the real election, broker, leader host, server and ports over
- * the doubles, and in place of the engine a leader that keeps a list of texts in its storage.
+ * An origin with tabs in it, in memory: the real election, broker, leader host, server and ports
+ * over the doubles, and in place of the engine a leader that keeps a list of texts in its storage.
  *
- * The sessions here push texts and follow; they stand for the engine's, and keep its rules: one push
- * at a time, and whatever a leader's log does not show after a leader change is pushed again.
+ * The sessions here push texts and follow; they stand for the engine's, and keep its rules: one
+ * push at a time, and whatever a leader's log does not show after a leader change is pushed again.
  */
 
 import { Broker } from '../../shared-worker/src/broker.js'

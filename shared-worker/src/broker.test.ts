@@ -69,7 +69,7 @@ const openTab = async (name: string) => {
 
 const types = (heard: readonly Heard[]): string[] => heard.map(({ type }) => type)
 
-test('a session that joins before the leader and one that joins after are both paired', async () => {
+test('sessions that join before and after the leader are both paired', async () => {
   const [early, late, leading] = [await openTab('a'), await openTab('b'), await openTab('l')]
   early.join()
   await settle()

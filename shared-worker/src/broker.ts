@@ -4,12 +4,13 @@
  *     tab ── join ──► broker ◄── lead, port to the worker ── leading tab
  *     tab ◄── leader-port ── broker ── session-port ──► leader worker
  *
- * That is all it does: no event passes through it, it holds no state of the store, and once two ends
- * are handed out it is not needed between them. A new leader is paired with every session anew.
+ * That is all it does: no event passes through it, it holds no state of the store, and once two
+ * ends are handed out it is not needed between them. A new leader is paired with every session
+ * anew.
  *
- * Nobody says goodbye when a tab is closed or crashes. So every session and every leader names a lock
- * that it holds for as long as it lives; the broker waits in line for it and learns of the end when
- * its turn comes.
+ * Nobody says goodbye when a tab is closed or crashes. So every session and every leader names a
+ * lock that it holds for as long as it lives; the broker waits in line for it and learns of the end
+ * when its turn comes.
  */
 
 import type { ChannelLike, LocksLike, PortLike } from '../../js/src/env.js'
@@ -79,7 +80,9 @@ export class Broker {
     })
   }
 
-  /** The worker is found by its name, which holds the store's id; a tab of another store is a bug. */
+  /**
+   * The worker is found by its name, which holds the store's id; a tab of another store is a bug.
+   */
   #accepts(tab: TabPort, hello: { readonly protocol: number; readonly storeId: string }): boolean {
     if (hello.protocol !== protocolVersion) {
       refuse(

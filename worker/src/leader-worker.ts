@@ -1,5 +1,6 @@
 /**
- * The leader worker's entry: an app's worker file calls `makeWorker` with its schema, and that is all.
+ * The leader worker's entry: an app's worker file calls `makeWorker` with its schema, and that is
+ * all.
  *
  * Puts together the parts: the host (locks, files, serving) and the engine's leader over the app's
  * schema. The engine arrives compiled from the page, so this bundle fetches nothing.
@@ -42,8 +43,8 @@ interface WorkerScope extends PortLike {
 }
 
 /**
- * Makes this worker the leader of a store when its page is elected. Called once, while the script of
- * a dedicated worker is first run.
+ * Makes this worker the leader of a store when its page is elected. Called once, while the script
+ * of a dedicated worker is first run.
  *
  * @throws LiveStoreError `InvalidArgument` naming the option. The page is told too.
  */

@@ -2,8 +2,8 @@
  * The leader's files: a directory in the origin private file system with one synchronous, exclusive
  * access handle per file, all opened at boot and held until the leader ends.
  *
- * Where the browser refuses (private windows, no sync access handles) the answer says so and why, and
- * the leader then works in memory. Knows file names, never what is in them.
+ * Where the browser refuses (private windows, no sync access handles) the answer says so and why,
+ * and the leader then works in memory. Knows file names, never what is in them.
  *
  * A worker that is dying still holds its handles for a while: in Chromium up to 2 s when it was
  * killed while busy. So opening and removing are tried again until a limit.
@@ -46,8 +46,8 @@ export type OpfsPool =
 /**
  * Opens, and creates where missing, every file. Refused storage is an answer, not an error.
  *
- * @throws LiveStoreError `StorageBusy` when another worker holds a file for too long, `StorageFull`,
- * `StorageIo`.
+ * @throws LiveStoreError `StorageBusy` when another worker holds a file for too long,
+ * `StorageFull`, `StorageIo`.
  */
 export const openOpfsPool = async (env: PoolEnv, options: PoolOptions): Promise<OpfsPool> => {
   const { clock, getDirectory } = env

@@ -1,6 +1,7 @@
 /**
- * The adapter without storage or workers: leader and session live in this thread, on one engine, and
- * speak the same messages as between threads. For tests, servers and first steps; works in Node.
+ * The adapter without storage or workers: leader and session live in this thread, on one engine,
+ * and speak the same messages as between threads. For tests, servers and first steps; works in
+ * Node.
  */
 
 import { nanoid } from 'nanoid'
@@ -17,8 +18,8 @@ import { checkInMemoryOptions, type InMemoryAdapterOptions } from './options.js'
 const generatedIdLength = 6
 
 /**
- * Makes an adapter whose data lives as long as the store. Every store has its own: two with the same
- * id share nothing.
+ * Makes an adapter whose data lives as long as the store. Every store has its own: two with the
+ * same id share nothing.
  *
  * @throws LiveStoreError `InvalidArgument` naming the option
  */

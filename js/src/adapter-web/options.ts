@@ -7,7 +7,9 @@ import { checkIdOption } from './ids.js'
 import type { WorkerSource } from './spawn.js'
 
 export interface PersistedAdapterOptions {
-  /** The class of the leader worker, or a function that makes one: `import W from './w.ts?worker'`. */
+  /**
+   * The class of the leader worker, or a function that makes one: `import W from './w.ts?worker'`.
+   */
   readonly worker: WorkerSource<Worker>
   /** The same for `livestore-wasm/shared-worker?sharedworker`. */
   readonly sharedWorker: WorkerSource<SharedWorker>
@@ -64,7 +66,7 @@ export const checkPersistedOptions = (options: PersistedAdapterOptions): void =>
       throw invalid(
         'makePersistedAdapter',
         name,
-        `must be a class or a function that makes one, as "import W from '…?${name.toLowerCase()}'" gives it`,
+        `must be a class or a function that makes one: import it with ?${name.toLowerCase()}`,
       )
     }
   }

@@ -1,8 +1,8 @@
 /**
  * The adapter for pages: storage in OPFS, shared by all tabs of the origin.
  *
- * Starts the tab's part in the election and the loading of the engine at the same moment; if this tab
- * leads, its worker opens storage while the engine still compiles.
+ * Starts the tab's part in the election and the loading of the engine at the same moment; if this
+ * tab leads, its worker opens storage while the engine still compiles.
  */
 
 import { nanoid } from 'nanoid'
@@ -22,8 +22,8 @@ const nonceLength = 12
 /**
  * Makes the adapter that keeps a store in OPFS and shares it between tabs.
  *
- * The store boots in every tab, whichever of them leads. Where the browser refuses storage it runs in
- * memory, says so by a boot status `warning`, and in `storageMode`.
+ * The store boots in every tab, whichever of them leads. Where the browser refuses storage it runs
+ * in memory, says so by a boot status `warning`, and in `storageMode`.
  *
  * @throws LiveStoreError `InvalidArgument` naming the option. `connect` rejects with `Unsupported`
  * naming what the environment lacks.

@@ -1,5 +1,6 @@
 /**
- * Workers as apps give them: the class that a bundler makes of an import, or a function of their own.
+ * Workers as apps give them: the class that a bundler makes of an import, or a function of their
+ * own.
  */
 
 import type { SharedWorkerLike, WorkerLike } from '../env.js'

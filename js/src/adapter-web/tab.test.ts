@@ -1,6 +1,6 @@
 /**
- * Tabs of one origin over the doubles: who leads, who follows, and that no committed event is lost or
- * taken in twice when leaders come and go.
+ * Tabs of one origin over the doubles: who leads, who follows, and that no committed event is lost
+ * or taken in twice when leaders come and go.
  */
 
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -31,7 +31,7 @@ describe('election', () => {
     expect(tab.pending).toEqual([])
   })
 
-  test('a second tab follows through the shared worker, and each sees what the other commits', async () => {
+  test('a second tab follows, and each sees what the other commits', async () => {
     const first = origin.openTab()
     await settle()
     first.commit('e1')
@@ -69,7 +69,7 @@ describe('election', () => {
 })
 
 describe('a leader that goes', () => {
-  test('by closing: the next in line leads, and what was committed just before is stored', async () => {
+  test('by closing: the next in line leads, and the last commits are stored', async () => {
     const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
     await settle()
     first.commit('last words')
@@ -84,7 +84,7 @@ describe('a leader that goes', () => {
     expect(third.ports).toBe(2)
   })
 
-  test('by being killed: pushes in flight are pushed again, and no event is lost or doubled', async () => {
+  test('by being killed: pushes in flight come again; no event is lost or doubled', async () => {
     const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
     await settle()
     for (let i = 0; i < 20; i++) {
@@ -359,7 +359,7 @@ describe('storage', () => {
     expect(origin.stored).toEqual(['new'])
   })
 
-  test('reset is ignored with a warning where another tab leads, also after a promotion', async () => {
+  test('reset is ignored for good where another tab leads, with a warning', async () => {
     const first = origin.openTab()
     await settle()
     first.commit('kept')

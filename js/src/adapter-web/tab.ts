@@ -8,11 +8,11 @@
  *       broker (shared worker) ◄── port of the worker
  *
  * The tab lock elects: who holds it starts the leader worker, the others wait in line for it, and
- * nobody ever steals it. The leading tab talks to its worker directly; a follower gets its port from
- * the broker. Every leader change hands a new port to the session, and the one before is dead.
+ * nobody ever steals it. The leading tab talks to its worker directly; a follower gets its port
+ * from the broker. Every leader change hands a new port to the session, and the one before is dead.
  *
- * Knows no event, no engine and no storage: the compiled engine is a value it passes on to the worker.
- * The browser is passed in.
+ * Knows no event, no engine and no storage: the compiled engine is a value it passes on to the
+ * worker. The browser is passed in.
  */
 
 import type {
@@ -133,8 +133,8 @@ export class Tab {
   }
 
   /**
-   * Says bye, lets an own worker take in the last pushes, and lets go of every lock: the next tab in
-   * line then leads. Takes at most `workerShutdownWaitMsMax`. Idempotent.
+   * Says bye, lets an own worker take in the last pushes, and lets go of every lock: the next tab
+   * in line then leads. Takes at most `workerShutdownWaitMsMax`. Idempotent.
    */
   async close(): Promise<void> {
     if (this.#over.signal.aborted) return

@@ -1,6 +1,6 @@
 /**
- * The server over ports and a clock in memory, with a leader that keeps a log of byte strings: what is
- * pinned here is who is sent what and in which order, not what events mean.
+ * The server over ports and a clock in memory, with a leader that keeps a log of byte strings: what
+ * is pinned here is who is sent what and in which order, not what events mean.
  */
 
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -178,7 +178,7 @@ describe('boot', () => {
 })
 
 describe('hello', () => {
-  test('a cursor the log holds is answered with the events after it, another with the image', async () => {
+  test('a known cursor is answered with the events after it, another with the image', async () => {
     leader.log.push('e1', 'e2', 'e3')
     server.serve(leader, 'persisted')
     const known = connect()
@@ -190,7 +190,7 @@ describe('hello', () => {
     expect(unknown.heard).toEqual(['done', 'welcome image(e1,e2,e3)'])
   })
 
-  test('another schema or protocol is refused with its code, and others are not disturbed', async () => {
+  test('another schema or protocol is refused, and others are not disturbed', async () => {
     server.serve(leader, 'persisted')
     const session = await welcomed()
     const oldSchema = connect()
@@ -205,7 +205,7 @@ describe('hello', () => {
     expect(session.heard).toEqual(['accepted 1'])
   })
 
-  test('a hello after a push that is still unanswered is welcomed with that push in the log', async () => {
+  test('a hello after an unanswered push is welcomed with that push in the log', async () => {
     server.serve(leader, 'persisted')
     const session = await welcomed()
     session.push('e1')
@@ -216,7 +216,7 @@ describe('hello', () => {
 })
 
 describe('push', () => {
-  test('pushes that arrive together share one drain, and each hears of the others in log order', async () => {
+  test('pushes that arrive together share one drain, and all hear of it in log order', async () => {
     server.serve(leader, 'persisted')
     const [a, b, reader] = [await welcomed(), await welcomed(), await welcomed()]
     a.push('a1')
@@ -298,7 +298,7 @@ describe('push', () => {
 })
 
 describe('storage that is full', () => {
-  test('is told once; the push stays queued and is answered when there is space again', async () => {
+  test('is told once; the push stays queued and is answered when there is space', async () => {
     server.serve(leader, 'persisted')
     const session = await welcomed()
     leader.storageFull = true
@@ -341,7 +341,7 @@ describe('storage that is full', () => {
 })
 
 describe('end', () => {
-  test('an engine that breaks is reported to sessions and to the owner, and is not called again', async () => {
+  test('an engine that breaks is reported to all, and is not called again', async () => {
     server.serve(leader, 'persisted')
     const [a, b] = [await welcomed(), await welcomed()]
     leader.broken = true

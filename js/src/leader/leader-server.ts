@@ -4,12 +4,12 @@
  *     hello  ──► welcome                     once the boot is done
  *     push   ──► queue ──► drain, once per turn ──► results and advances, in the order of the log
  *
- * Used by the leader worker and, in the same thread, by the in-memory adapter. Decides nothing about
- * events: that is the engine's `Leader`. Knows no lock, no file and no worker.
+ * Used by the leader worker and, in the same thread, by the in-memory adapter. Decides nothing
+ * about events: that is the engine's `Leader`. Knows no lock, no file and no worker.
  *
- * What always holds: on each port, what is sent follows the order of the log; a push is answered only
- * after the drain that took it; a session that breaks the rules is told so and dropped, and the others
- * do not notice.
+ * What always holds: on each port, what is sent follows the order of the log; a push is answered
+ * only after the drain that took it; a session that breaks the rules is told so and dropped, and
+ * the others do not notice.
  *
  * Order of calls: sessions may connect at any time. Then `reportStatus` while the leader boots, and
  * either `serve` or `fail`. `shutdown` or `fail` ends it.
@@ -33,7 +33,10 @@ import { checkSessionToLeader } from '../protocol/validate.js'
 /** Sessions at one time. Each costs a copy of every advance. */
 export const sessionsMax = 1_000
 
-/** A drain that storage refused is tried again after this, then after twice as long, up to the maximum. */
+/**
+ * A drain that storage refused is tried again after this, then after twice as long, up to the
+ * maximum.
+ */
 export const drainRetryFirstMs = 100
 export const drainRetryMaxMs = 10_000
 
@@ -153,7 +156,9 @@ export class LeaderServer {
     for (const { port } of this.#sessions.values()) port.post({ type: 'boot-status', status })
   }
 
-  /** The boot is done: `leader` can be asked from now on. Reports `done`, then welcomes who waits. */
+  /**
+   * The boot is done: `leader` can be asked from now on. Reports `done`, then welcomes who waits.
+   */
   serve(leader: ServedLeader, storageMode: StorageMode): void {
     if (this.#phase.name !== 'booting') return
     this.#phase = { name: 'serving', leader, storageMode }
@@ -302,7 +307,8 @@ export class LeaderServer {
     const receivers = [...this.#sessions.values()].filter(
       (session) => session.live && session.number !== author,
     )
-    // A transferred buffer is gone, so each session needs one of its own; the last gets the original.
+    // A transferred buffer is gone, so each session needs one of its own; the last gets the
+    // original.
     for (const [index, { port }] of receivers.entries()) {
       const copy = index === receivers.length - 1 ? ownBuffer(events) : events.slice().buffer
       port.post({ type: 'advance', events: copy }, [copy])
@@ -338,8 +344,8 @@ export class LeaderServer {
   }
 
   /**
-   * Asks the engine something on behalf of one session. A coded failure is that session's: it is told
-   * and dropped, and this returns `undefined`. Any other means the engine is broken.
+   * Asks the engine something on behalf of one session. A coded failure is that session's: it is
+   * told and dropped, and this returns `undefined`. Any other means the engine is broken.
    */
   #ask<T>(session: Session, question: () => T): T | undefined {
     try {

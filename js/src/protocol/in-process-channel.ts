@@ -1,9 +1,9 @@
 /**
  * A message channel within one thread, for a leader that lives beside its session.
  *
- * Like a MessageChannel it delivers later, in order, and keeps messages until `start`. Unlike one it
- * neither clones nor detaches: the receiver gets the very object, which its sender must not touch
- * again. It keeps no process alive.
+ * Like a MessageChannel it delivers later, in order, and keeps messages until `start`. Unlike one
+ * it neither clones nor detaches: the receiver gets the very object, which its sender must not
+ * touch again. It keeps no process alive.
  */
 
 import type { ChannelLike, PortLike } from '../env.js'

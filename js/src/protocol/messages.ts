@@ -10,8 +10,8 @@
  *     tab     ◄──WorkerToTab──     its own leader worker
  *
  * All are plain data for structured clone; buffers and ports in them are transferred, and their
- * sender never touches them again. Errors travel as code and message. What arrives on one port is in
- * the order it was sent, and on a leader's port that order is the total order of events.
+ * sender never touches them again. Errors travel as code and message. What arrives on one port is
+ * in the order it was sent, and on a leader's port that order is the total order of events.
  *
  * Types and constants only. Shapes are checked at the edge by validate.ts.
  */
@@ -83,7 +83,10 @@ export interface BootStatusMessage {
   readonly status: BootStatus
 }
 
-/** Answers `hello`: the image if no cursor was given or the log does not hold it, else what follows it. */
+/**
+ * Answers `hello`: the image if no cursor was given or the log does not hold it, else what follows
+ * it.
+ */
 export interface WelcomeMessage {
   readonly type: 'welcome'
   readonly image?: ArrayBuffer
@@ -111,15 +114,17 @@ export type PushResultMessage =
       readonly message: string
     }
 
-/** Events of other sessions, continuing what was sent before. Own accepted events are not echoed. */
+/**
+ * Events of other sessions, continuing what was sent before. Own accepted events are not echoed.
+ */
 export interface AdvanceMessage {
   readonly type: 'advance'
   readonly events: ArrayBuffer
 }
 
 /**
- * Something failed in the leader. With `retrying` the leader keeps every push and goes on trying, and
- * their answers will still come; without it this port is of no more use.
+ * Something failed in the leader. With `retrying` the leader keeps every push and goes on trying,
+ * and their answers will still come; without it this port is of no more use.
  */
 export interface ErrorMessage {
   readonly type: 'error'

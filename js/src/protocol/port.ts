@@ -1,8 +1,8 @@
 /**
  * A typed endpoint over anything that has `postMessage`.
  *
- * Knows nothing about what the messages mean. What arrives is checked before it is handed on, because
- * the other end can be of another build.
+ * Knows nothing about what the messages mean. What arrives is checked before it is handed on,
+ * because the other end can be of another build.
  */
 
 import type { PortLike } from '../env.js'

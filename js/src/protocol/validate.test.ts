@@ -97,7 +97,7 @@ describe.each(good)('%s', (type, check, fields, ...optional) => {
   })
 
   test('is refused by every check that does not know its type', () => {
-    const checks = [
+    const checks: Check[] = [
       checkSessionToLeader,
       checkLeaderToSession,
       checkTabToBroker,

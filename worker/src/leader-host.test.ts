@@ -1,0 +1,201 @@
+/** One leader worker by itself: what it says to its tab, and what it holds on to. */
+
+import { beforeEach, expect, test } from 'vitest'
+import {
+  settle,
+  TestClock,
+  TestContext,
+  TestLocks,
+  TestOpfs,
+  TestPort,
+} from '../../js/test/doubles.js'
+import { type BootableLeader, LeaderHost, leaderLockWaitMsMax } from './leader-host.js'
+
+const emptyModule = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
+
+let clock: TestClock
+let locks: TestLocks
+let opfs: TestOpfs
+let tab: TestPort
+let said: string[]
+let session: TestPort
+let heard: string[]
+let bootSteps: { stage: 'migrating' | 'rehydrating' | 'done'; done: number; total: number }[]
+let leaderCalls: string[]
+
+const leader: BootableLeader = {
+  schemaHash: 'h',
+  bootStep: () => {
+    leaderCalls.push('bootStep')
+    return bootSteps.shift() ?? { stage: 'done', done: 0, total: 0 }
+  },
+  submit: () => leaderCalls.push('submit'),
+  drain: () => {
+    leaderCalls.push('drain')
+    return []
+  },
+  eventsAfter: () => undefined,
+  image: () => new Uint8Array(1),
+  close: () => leaderCalls.push('close'),
+}
+
+beforeEach(() => {
+  clock = new TestClock()
+  locks = new TestLocks()
+  opfs = new TestOpfs()
+  bootSteps = []
+  leaderCalls = []
+  said = []
+  const { port1, port2 } = TestPort.channel({ autoStart: true })
+  tab = port1
+  tab.addEventListener('message', ({ data }) => {
+    const { type, code } = data as { type: string; code?: string }
+    said.push(code === undefined ? type : `${type} ${code}`)
+  })
+  const env = {
+    clock,
+    locks: locks.for(new TestContext()),
+    getDirectory: () => opfs.getDirectory(new TestContext()),
+  }
+  new LeaderHost(port2, env, { fileNames: ['eventlog.db'], open: async () => leader })
+})
+
+const init = (overrides: object = {}): void => {
+  const [forSession, forBroker] = [TestPort.channel(), TestPort.channel()]
+  session = forSession.port1
+  heard = []
+  session.addEventListener('message', ({ data }) => {
+    const { type, status } = data as { type: string; status?: { stage: string } }
+    heard.push(status?.stage ?? type)
+  })
+  session.start()
+  tab.postMessage(
+    {
+      type: 'init',
+      protocol: 1,
+      storeId: 'store',
+      directory: 'd',
+      resetPersistence: false,
+      sessionPort: forSession.port2,
+      brokerPort: forBroker.port2,
+      ...overrides,
+    },
+    [forSession.port2, forBroker.port2] as unknown as Transferable[],
+  )
+}
+const sendEngine = (): void => tab.postMessage({ type: 'engine', wasmModule: emptyModule })
+const shutDown = (): void => tab.postMessage({ type: 'shutdown' })
+const openFiles = (): number => [...opfs.files.values()].filter(({ open }) => open).length
+
+test('opens storage before the engine has arrived, and boots when it has', async () => {
+  bootSteps = [
+    { stage: 'migrating', done: 1, total: 1 },
+    { stage: 'rehydrating', done: 5, total: 9 },
+  ]
+  init()
+  await settle()
+  expect(said).toEqual(['leading'])
+  expect(openFiles()).toBe(1)
+  expect(leaderCalls).toEqual([])
+  sendEngine()
+  await settle()
+  expect(heard).toEqual(['migrating', 'rehydrating', 'done'])
+})
+
+test('a shutdown ends the leader, closes the files and frees the lock, in this order', async () => {
+  init()
+  sendEngine()
+  await settle()
+  shutDown()
+  await settle()
+  expect(said).toEqual(['leading', 'shutdown-done'])
+  expect(leaderCalls).toEqual(['bootStep', 'drain', 'close'])
+  expect(openFiles()).toBe(0)
+  expect(locks.heldNames()).toEqual([])
+})
+
+test('a shutdown while the engine is still awaited leaves nothing open', async () => {
+  init()
+  await settle()
+  shutDown()
+  await settle()
+  expect(said).toEqual(['leading', 'shutdown-done'])
+  expect(openFiles()).toBe(0)
+  expect(locks.heldNames()).toEqual([])
+})
+
+test('a shutdown amid a long boot ends it at the next step', async () => {
+  bootSteps = Array.from({ length: 1_000 }, (_, done) => ({
+    stage: 'rehydrating' as const,
+    done,
+    total: 1_000,
+  }))
+  init()
+  sendEngine()
+  await clock.advance(0)
+  shutDown()
+  await settle()
+  await settle()
+  expect(said.at(-1)).toBe('shutdown-done')
+  expect(leaderCalls.at(-1)).toBe('close')
+  expect(bootSteps.length).toBeGreaterThan(800)
+})
+
+test('a shutdown before anything else is answered', async () => {
+  shutDown()
+  await settle()
+  expect(said).toEqual(['shutdown-done'])
+})
+
+test('a leader before it is waited for, and is StorageBusy if it does not end', async () => {
+  const other = new TestContext()
+  const held = new Promise<void>(() => undefined)
+  void locks.for(other).request('livestore-wasm-leader-store', {}, () => held)
+  await settle()
+  init()
+  sendEngine()
+  await clock.advance(leaderLockWaitMsMax - 1)
+  expect(said).toEqual([])
+  other.kill()
+  await settle()
+  expect(said).toEqual(['leading'])
+
+  // Another worker, whose wait ends before its turn comes.
+  const { port1, port2 } = TestPort.channel({ autoStart: true })
+  const answers: unknown[] = []
+  port1.addEventListener('message', ({ data }) => answers.push(data))
+  tab = port1
+  const env = { clock, locks: locks.for(new TestContext()), getDirectory: undefined }
+  new LeaderHost(port2, env, { fileNames: [], open: async () => leader })
+  init()
+  await clock.advance(leaderLockWaitMsMax)
+  expect(answers).toMatchObject([{ type: 'error', code: 'StorageBusy' }])
+})
+
+test('a boot that fails says why, closes the files, and keeps the lock', async () => {
+  const { bootStep } = leader
+  leader.bootStep = () => {
+    throw new Error('out of memory')
+  }
+  try {
+    init()
+    sendEngine()
+    await settle()
+  } finally {
+    leader.bootStep = bootStep
+  }
+  expect(said).toEqual(['leading', 'error Internal'])
+  expect(heard).toEqual(['error'])
+  expect(openFiles()).toBe(0)
+  expect(locks.heldNames()).toEqual(['livestore-wasm-leader-store'])
+})
+
+test.each([
+  ['an init of another protocol', { protocol: 2 }],
+  ['an init without a directory', { directory: undefined }],
+])('%s is refused', async (_, wrong) => {
+  init(wrong)
+  await settle()
+  expect(said).toEqual(['error ProtocolMismatch'])
+  expect(locks.heldNames()).toEqual([])
+})
