@@ -1,6 +1,7 @@
-// What appending and materializing cost below the leader, part by part: the eventlog alone, the state
-// alone, and both as the leader runs them, in groups of 1,000 single-row events. The materializer is
-// a prepared insert and costs next to nothing, so that what is seen is ours and SQLite's.
+// What appending and materializing cost below the leader, part by part: the eventlog alone, the
+// state alone, and both as the leader runs them, in groups of 1,000 single-row events. The
+// materializer is a prepared insert and costs next to nothing, so that what is seen is ours and
+// SQLite's.
 //
 // The argument is the storage: 0 memory, 1 files of the operating system with a flush that only
 // counts. items_per_second is events per second; the bar for both together is 100,000.
@@ -62,7 +63,7 @@ class FilePool final : public StoragePool {
     return kNone;
   }
   int64_t Size(Handle file) override {
-    struct stat facts {};
+    struct stat facts{};
     return fstat(At(file), &facts) == 0 ? facts.st_size : -1;
   }
   int64_t Read(Handle file, uint8_t* out, size_t size, int64_t offset) override {

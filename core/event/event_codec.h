@@ -1,6 +1,6 @@
 // Event batches as bytes: what a tab and its leader send each other.
 //
-//     run     := global:varint client:varint generation:varint batch       the head, what continues it
+//     run     := global:varint client:varint generation:varint batch    a head, what continues it
 //     batch   := version:u8(=1) count:varint names:table origins:table event*count
 //     table   := texts:varint text*texts            each distinct entry once, in order of first use
 //     text    := length:varint utf8                 no NUL
@@ -11,8 +11,8 @@
 //                                                   2*origin+1 (session id) of origins
 //                schema_hash:i64 args:text
 //
-// A run says what it continues, because positions alone do not: after e1 a synced event is e2, and after
-// the client-only e1.1 it is e2 just the same. Who missed e1.1 would not notice.
+// A run says what it continues, because positions alone do not: after e1 a synced event is e2, and
+// after the client-only e1.1 it is e2 just the same. Who missed e1.1 would not notice.
 //
 // Version history: 1, the first.
 //
@@ -54,8 +54,9 @@ Result<EventRun> DecodeRun(BytesView bytes);
 // What JavaScript hands to a commit; the engine gives the numbers.
 //
 //     new_events := count:u32 0:u32 new_event*count
-//     new_event  := flags:u32 name_bytes:u32 args_bytes:u32 0:u32 schema_hash:i64 name args pad to 8
+//     new_event  := flags:u32 name_bytes:u32 args_bytes:u32 0:u32 schema_hash:i64 name args pad
 //     flags      := bit 0: client-only; other bits must be 0
+//     pad        := zero bytes to a multiple of 8
 //
 // Fails with kMalformedBytes, or kLimitExceeded by count, name or arguments; the message names the
 // event.

@@ -282,6 +282,61 @@ TEST(EventCodecTest, ALengthVarintInALongerFormIsRefused) {
   EXPECT_EQ(DecodeEvents(Bytes{1, 0x80, 0, 0, 0}).error().code, ErrorCode::kMalformedBytes);
 }
 
+// ---- Runs ------------------------------------------------------------------------------------
+
+TEST(EventRunTest, ComesBackWithTheHeadItContinues) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    Prng prng(seed);
+    std::vector<Event> events = RandomEvents(prng, 1 + prng.Below(9));
+    const SeqNum base{events[0].parent.global,
+                      events[0].client_only() ? events[0].parent.client : 7,
+                      static_cast<uint32_t>(prng.Next())};
+    const auto run = DecodeRun(EncodeRun(base, events));
+    ASSERT_TRUE(run.ok()) << run.error().message;
+    EXPECT_EQ(run->base, base);
+    EXPECT_EQ(run->events, events);
+  }
+}
+
+TEST(EventRunTest, MayBeEmpty) {
+  const auto run = DecodeRun(EncodeRun({5, 1, 2}, {}));
+  ASSERT_TRUE(run.ok()) << run.error().message;
+  EXPECT_EQ(run->base, (SeqNum{5, 1, 2}));
+  EXPECT_TRUE(run->events.empty());
+}
+
+TEST(EventRunTest, EventsThatDoNotContinueTheirHeadAreRefused) {
+  Prng prng(5);
+  const std::vector<Event> events = RandomEvents(prng, 3);
+  ByteWriter writer;
+  for (const uint64_t part : {uint64_t{2'000}, uint64_t{0}, uint64_t{0}}) writer.Varint(part);
+  writer.Raw(EncodeEvents(events));
+  const auto run = DecodeRun(writer.view());
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(run.error().code, ErrorCode::kMalformedBytes);
+  EXPECT_NE(run.error().message.find("do not continue e2000"), std::string::npos);
+  EXPECT_DEATH(EncodeRun({2'000, 0, 0}, events), "check failed");
+}
+
+TEST(EventRunTest, DamageIsRefused) {
+  Prng prng(6);
+  std::vector<Event> events = RandomEvents(prng, 4);
+  const SeqNum base = events[0].parent;
+  const Bytes bytes = EncodeRun(base, events);
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    const Bytes cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size));
+    ASSERT_FALSE(DecodeRun(cut).ok()) << size;
+  }
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    for (unsigned value = 0; value < 256; ++value) {
+      Bytes flipped = bytes;
+      flipped[i] = static_cast<uint8_t>(value);
+      const auto run = DecodeRun(flipped);
+      EXPECT_TRUE(!run.ok() || Continues(run->base, run->events));
+    }
+  }
+}
+
 // ---- New events ------------------------------------------------------------------------------
 
 struct RawNewEvent {

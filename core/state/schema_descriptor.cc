@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <initializer_list>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -146,8 +146,8 @@ std::optional<int64_t> IntegerOf(const Json& value) {
   return static_cast<int64_t>(number);
 }
 
-// The shortest text that reads back as the same number. Not std::to_chars: its tables for doubles are
-// 100 KiB of wasm.
+// The shortest text that reads back as the same number. Not std::to_chars: its tables for doubles
+// are 100 KiB of wasm.
 std::string RealLiteral(double number) {
   std::array<char, 32> text{};
   for (int digits = 15; digits <= 17; ++digits) {

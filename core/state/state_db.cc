@@ -295,7 +295,7 @@ Result<Materialized> StateDb::Impl::Materialize(const Event& event, int local_in
   if (writes.empty()) return result;
 
   // A statement that fails undoes its own changes, so one alone needs no savepoint. Most events
-  // have one; it saves a tenth of their time.
+  // have one; it saves them a third of their time.
   std::optional<Savepoint> savepoint;
   if (writes.size() > 1 || may_keep_part) {
     savepoint.emplace(LS_TRY(Savepoint::Begin(*database, "livestore_event")));
