@@ -172,6 +172,10 @@ val CountersToJs(const LeaderHandle& handle) {
 }  // namespace
 
 EMSCRIPTEN_BINDINGS(leader) {
+  // For the databases of sessions too, which have no VFS of their own, and for SQLite's random
+  // generator, which is one for the whole module.
+  SetProcessEnvironment(BrowserEnvironment());
+
   emscripten::class_<LeaderHandle>("Leader")
       .class_function("open", &Open)
       .class_function("fileNames", &FileNames)
