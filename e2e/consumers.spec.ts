@@ -1,6 +1,6 @@
 /**
  * What a newcomer does: `npm install` of the packed package in an app of their own, then `vite dev`
- * and `vite build`, with no Vite configuration at all.
+ * and `vite build`, with no Vite configuration at all, or with the optional plugin.
  */
 
 import type { Page } from '@playwright/test'
@@ -49,20 +49,46 @@ const countLoads = (page: Page): (() => number) => {
   return () => loads
 }
 
-for (const vite of ['vite', 'vite8'] as const) {
-  test.describe(`an app with ${vite === 'vite' ? 'Vite 7' : 'Vite 8'}`, () => {
+interface Consumer {
+  readonly name: string
+  readonly vite: 'vite' | 'vite8'
+  /** What the payloads of events are described with. */
+  readonly schemas: 'valibot' | 'effect' | 'effect4'
+  readonly overlays: readonly string[]
+}
+
+const consumers: readonly Consumer[] = [
+  { name: 'Vite 7', vite: 'vite', schemas: 'valibot', overlays: [] },
+  { name: 'Vite 8', vite: 'vite8', schemas: 'valibot', overlays: [] },
+  {
+    name: 'Vite 7 and the optional plugin',
+    vite: 'vite',
+    schemas: 'valibot',
+    overlays: ['e2e/consumer-plugin'],
+  },
+  { name: 'effect 3', vite: 'vite', schemas: 'effect', overlays: ['e2e/consumer-effect'] },
+  { name: 'effect 4', vite: 'vite8', schemas: 'effect4', overlays: ['e2e/consumer-effect'] },
+]
+
+for (const { name, vite, schemas, overlays } of consumers) {
+  test.describe(`an app with ${name}`, () => {
     test.describe.configure({ timeout: INSTALL_TIMEOUT_MS })
+    const library = schemas === 'effect4' ? 'effect' : schemas
     const install = (): Promise<App> =>
-      installApp(`consumer-${vite}`, 'e2e/consumer', ['vite', 'valibot', 'typescript'], {
-        vite,
-      })
+      installApp(
+        `consumer-${name.toLowerCase().replaceAll(' ', '-')}`,
+        ['e2e/consumer', ...overlays],
+        ['vite', library, 'typescript'],
+        { vite, [library]: schemas },
+      )
 
     test('installs without conflict and brings no package along', async () => {
       const app = await install()
       expect(app.installLog).not.toMatch(/ERESOLVE|npm error|npm warn (?!unknown)/i)
       const packages = await installedPackages(app)
       expect(packages).toContain('livestore-wasm')
-      for (const peer of ['effect', 'react', 'react-dom']) expect(packages).not.toContain(peer)
+      const unasked = ['effect', 'react', 'react-dom'].filter((peer) => peer !== library)
+      for (const peer of unasked) expect(packages).not.toContain(peer)
     })
 
     test('type-checks strictly, with the types of the package checked too', async () => {

@@ -70,3 +70,42 @@ test('three tabs that boot at the same instant agree on one leader', async ({ ta
   const leaders = await Promise.all(all.map((tab) => tab.leads()))
   expect(leaders.filter((leads) => leads)).toHaveLength(1)
 })
+
+test('a full disk is reported, loses nothing, and is got over', async ({ tabs }) => {
+  tabs.expectProblem(/StorageFull/)
+  const megabyte = 'x'.repeat(1_000_000)
+  const tab = await tabs.open()
+  await tab.add('before')
+  await tab.saved()
+
+  const reported = tab.page.waitForEvent('console', (message) =>
+    message.text().includes('StorageFull'),
+  )
+  await tab.limitStorage(3_000_000)
+  for (let i = 0; i < 8; i++) await tab.add(`${i} ${megabyte}`)
+  await tab.add('last')
+  await reported
+  expect((await tab.status()).pendingCount).toBeGreaterThan(0)
+  expect(await tab.texts(), 'this tab goes on').toHaveLength(10)
+
+  await tab.limitStorage(undefined)
+  await tab.saved()
+  await tab.reload()
+  expect((await tab.texts()).map((text) => text.slice(0, 6))).toEqual([
+    'before',
+    ...Array.from({ length: 8 }, (_, i) => `${i} xxxx`),
+    'last',
+  ])
+})
+
+test('two stores in one page are independent', async ({ tabs }) => {
+  const tab = await tabs.open({ storeId: 'one' })
+  await tab.add('milk')
+  expect(await tab.page.evaluate(() => window.app.attemptStore('two'))).toEqual({
+    outcome: 'returned',
+  })
+  await tab.add('bread')
+  await tab.saved()
+  const two = await tabs.open({ storeId: 'two' })
+  expect(await two.texts()).toEqual([])
+})

@@ -139,3 +139,63 @@ test('a store that is shut down lets the next tab lead', async ({ tabs }) => {
   await b.add('bread')
   await b.saved()
 })
+
+test('the leader tab closes while another one boots', async ({ tabs }) => {
+  const a = await tabs.open()
+  await a.add('milk')
+  await a.saved()
+
+  const b = await tabs.load()
+  await a.close()
+  await b.ready()
+  await b.shows('milk')
+  await b.add('bread')
+  await b.saved()
+})
+
+test('tabs that reload over and over lose nothing that was confirmed', async ({ tabs }) => {
+  const a = await tabs.open()
+  const b = await tabs.open()
+  const texts: string[] = []
+  for (let round = 0; round < 5; round++) {
+    for (const [name, tab] of [
+      ['a', a],
+      ['b', b],
+    ] as const) {
+      texts.push(`${name}-${round}`)
+      await tab.add(`${name}-${round}`)
+    }
+    await Promise.all([a.saved(), b.saved()])
+    await Promise.all([a.reload(), b.reload()])
+  }
+  await Promise.all([a.shows(...texts), b.shows(...texts)])
+})
+
+test('a duplicated tab, with the same session, is a tab of its own', async ({ tabs }) => {
+  const a = await tabs.open()
+  await a.add('milk')
+  const b = await a.duplicate()
+  await b.shows('milk')
+
+  await Promise.all([a.addMany('a', 30), b.addMany('b', 30)])
+  await Promise.all([a.saved(), b.saved()])
+  await Promise.all([a.showsCount(61), b.showsCount(61)])
+  expect(await b.rows()).toEqual(await a.rows())
+
+  await a.close()
+  await b.becomesLeader()
+  await b.add('alone')
+  await b.saved()
+})
+
+test('a page that is left and returned to works again', async ({ tabs }) => {
+  const a = await tabs.open()
+  await a.add('milk')
+  await a.saved()
+  await a.page.goto('about:blank')
+  await a.page.goBack()
+  await a.ready()
+  await a.shows('milk')
+  await a.add('bread')
+  await a.saved()
+})

@@ -14,7 +14,7 @@ import { expect, test } from './fixtures/test.js'
 
 const dependencies = ['react', 'react-dom', 'valibot', 'vite', '@vitejs/plugin-react'] as const
 
-const install = (): Promise<App> => installApp('todomvc', 'examples/todomvc', dependencies)
+const install = (): Promise<App> => installApp('todomvc', ['examples/todomvc'], dependencies)
 
 const item = (page: Page, text: string) => page.getByRole('listitem').filter({ hasText: text })
 const texts = (page: Page) => page.locator('.todo-text').allTextContents()

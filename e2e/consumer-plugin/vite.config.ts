@@ -1,0 +1,4 @@
+import { liveStore } from 'livestore-wasm/vite'
+import { defineConfig } from 'vite'
+
+export default defineConfig({ plugins: [liveStore()] })
