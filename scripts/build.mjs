@@ -75,10 +75,10 @@ const isBuilt = () =>
   readFileSync(STAMP, 'utf8') === inputHash()
 
 /**
- * Emscripten's loader looks for the wasm beside itself. Ours is always handed a compiled module, and
- * a bundler that sees the address would ship the file a second time, and could not bundle the worker
- * in the classic format. Told that it was loaded from a data: address, the loader asks for nothing.
- * For Node it imports a built-in module, which such a bundler would try to find.
+ * Emscripten's loader looks for the wasm beside itself. Ours is always handed a compiled module,
+ * and a bundler that sees the address would ship the file a second time, and could not bundle the
+ * worker in the classic format. Told that it was loaded from a data: address, the loader asks for
+ * nothing. For Node it imports a built-in module, which such a bundler would try to find.
  */
 const withoutOwnAddress = {
   name: 'engine-without-own-address',

@@ -23,8 +23,8 @@ constexpr bool IsStorageError(ErrorCode code) {
   return number >= 200 && number < 300;
 }
 
-// A class of its own only so that its special members are not inline: errors are passed on in hundreds
-// of places, and inlined they were a quarter of the engine's wasm.
+// A class of its own only so that its special members are not inline: errors are passed on in
+// hundreds of places, and inlined they were a quarter of the engine's wasm.
 struct Error {
   Error();  // An internal error without words.
   Error(ErrorCode error_code, std::string text);

@@ -86,12 +86,12 @@ class ClientSession {
   // before it were accepted. It is dropped here and the rest rebased.
   Result<FollowOutcome> OnPushFailed(size_t failed_index, Error error);
 
-  // A run of events that others committed, continuing upstream_head. Fails with kUpstreamGap (then say hello
-  // again), kMalformedBytes.
+  // A run of events that others committed, continuing upstream_head. Fails with kUpstreamGap (then
+  // say hello again), kMalformedBytes.
   Result<FollowOutcome> OnAdvance(BytesView event_run);
   // A new leader took over, or the port was lost: forgets the batch in flight, whose fate the new
-  // leader's history will tell: until OnAdvance or LoadImage brings it, nothing is pushed. Returns the
-  // cursor for `hello`.
+  // leader's history will tell: until OnAdvance or LoadImage brings it, nothing is pushed. Returns
+  // the cursor for `hello`.
   SeqNum OnLeaderChange();
 
   Result<StatementId> Prepare(std::string_view sql);

@@ -163,7 +163,7 @@ uint32_t ReadBigEndian32(BytesView bytes, size_t offset) {
 constexpr size_t kWriteVersionOffset = 18;
 constexpr size_t kReadVersionOffset = 19;
 
-// Text encoding, big endian: 1 is UTF-8, 0 an empty database. SQLite compiled without UTF-16 does not
+// Text encoding, big endian: 1 is UTF-8, 0 an empty database. SQLite compiled without UTF-16 doesn't
 // look, and would take other text for UTF-8.
 constexpr size_t kEncodingOffset = 56;
 bool IsUtf8(BytesView header) { return ReadBigEndian32(header, kEncodingOffset) <= 1; }

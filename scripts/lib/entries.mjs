@@ -6,8 +6,8 @@
  * a worker is another realm, and a dev server that meets it late must not bundle the page anew.
  *
  * The worker is a `.jsx` without any JSX in it. Vite bundles dependencies in advance if they end in
- * `.js`; it meets this one only when the page starts its worker, and Vite 7 then reloads the page. It
- * serves a `.jsx` as it is. Other bundlers take it for plain JavaScript.
+ * `.js`; it meets this one only when the page starts its worker, and Vite 7 then reloads the page.
+ * It serves a `.jsx` as it is. Other bundlers take it for plain JavaScript.
  */
 
 export const ENTRIES = [

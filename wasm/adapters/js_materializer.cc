@@ -13,9 +13,11 @@ namespace {
 
 // clang-format off
 // Returns the bytes written into the batch buffer, or -(bytes of an error) - 1.
-EM_JS(int, ls_host_materialize, (int slot, int local_index, double global, uint32_t client, uint32_t generation,
-                                 const uint8_t* event, uint32_t event_bytes), {
-  return Module['livestoreHost']['materialize'](slot, local_index, global, client, generation, event, event_bytes);
+EM_JS(int, ls_host_materialize,
+      (int slot, int local_index, double global, uint32_t client, uint32_t generation,
+       const uint8_t* event, uint32_t event_bytes), {
+  const host = Module["livestoreHost"];
+  return host["materialize"](slot, local_index, global, client, generation, event, event_bytes);
 })
 // clang-format on
 

@@ -1,6 +1,7 @@
 /**
- * The boundary, against the real module in Node: the types of wasm/types/module.d.ts match, every error
- * arrives with its code, callbacks that throw leave the engine consistent, and no handle stays alive.
+ * The boundary, against the real module in Node: the types of wasm/types/module.d.ts match, every
+ * error arrives with its code, callbacks that throw leave the engine consistent, and no handle
+ * stays alive.
  */
 
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -8,7 +9,7 @@ import { LiveStoreError } from '../../js/src/errors.js'
 import { ClientSession, type CommitEvent } from '../../js/src/wasm/client-session.js'
 import { Leader, leaderFileNames } from '../../js/src/wasm/leader.js'
 import { type Engine, loadEngine, type StorageFile } from '../../js/src/wasm/module.js'
-import type { Materialize } from '../../js/src/wasm/values.js'
+import type { Materialize, SeqNum } from '../../js/src/wasm/values.js'
 
 const column = (name: string, type: string, more: object = {}) => ({
   name,
@@ -38,7 +39,7 @@ const schemaDescriptor = JSON.stringify({
   ],
 })
 
-/** `Put { id, n }`, `Throw {}`, `Foreign {}` (throws a coded error), `Nonsense {}` (SQL that does not compile). */
+/** `Put { id, n }`, `Throw {}`, `Foreign {}` (a coded error), `Nonsense {}` (SQL of no table). */
 const materialize: Materialize = (event) => {
   const args = (event.args ?? JSON.parse(event.argsJson)) as { id: string; n: number | null }
   switch (event.name) {
@@ -133,7 +134,7 @@ describe('the module', () => {
     )
   })
 
-  test('needs no function built from text, so a strict content security policy lets it run', async () => {
+  test('needs no function built from text: a strict policy lets it run', async () => {
     const { readFile } = await import('node:fs/promises')
     const glue = await readFile(
       new URL('../../build/wasm-release/wasm/livestore.mjs', import.meta.url),
@@ -287,10 +288,9 @@ describe('a callback that throws', () => {
 
   test('a materializer sees the position of its event, in a commit and in a replay', () => {
     const seen: string[] = []
+    const text = ({ global, client }: SeqNum): string => `${global}.${client}`
     const spy: Materialize = ({ seqNum, parentSeqNum, local, name }, reader) => {
-      seen.push(
-        `${name} ${parentSeqNum.global}.${parentSeqNum.client}>${seqNum.global}.${seqNum.client} ${local}`,
-      )
+      seen.push(`${name} ${text(parentSeqNum)}>${text(seqNum)} ${local}`)
       return materialize(
         {
           args: undefined,

@@ -1,9 +1,9 @@
 /**
  * The client session engine, as the store uses it.
  *
- * This file owns the C++ handle: no other file sees it, and `close()` is the one place that ends it.
- * Every method is synchronous because the engine is. Errors are thrown as LiveStoreError; nothing has
- * changed then.
+ * This file owns the C++ handle: no other file sees it, and `close()` is the one place that ends
+ * it. Every method is synchronous because the engine is. Errors are thrown as LiveStoreError;
+ * nothing has changed then.
  */
 
 import type {

@@ -71,7 +71,7 @@ const bindRoom = (value: BindValue | undefined): number =>
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 
-/** Binds in the order of the statement's parameters. Names that a statement does not use are ignored. */
+/** Binds in the order of the statement's parameters. Names that it does not use are ignored. */
 export const positionalBinds = (
   binds: Binds,
   info: StatementInfo,
@@ -276,9 +276,9 @@ export const readIds = (module: EngineModule): number[] => {
 const SHORT_RESULT = 96
 
 /**
- * An object with `columns` as own keys, in order. Rows are clones of it, so they share one hidden class
- * that holds all values inside the object (10,000 rows of 8 columns: 10.9 ms instead of 12.1, decoders
- * included, Node 20). Parsed JSON, because that alone makes `__proto__` an ordinary key.
+ * An object with `columns` as own keys, in order. Rows are clones of it, so they share one hidden
+ * class that holds all values inside the object (10,000 rows of 8 columns: 10.9 ms instead of 12.1,
+ * decoders included, Node 20). Parsed JSON, because that alone makes `__proto__` an ordinary key.
  */
 const rowTemplate = (columns: readonly string[]): Record<string, unknown> =>
   JSON.parse(`{${columns.map((name) => `${JSON.stringify(name)}:null`).join()}}`)
@@ -378,7 +378,8 @@ const decodeRows = (
 /**
  * Reads an event batch (core/event/event_codec.h).
  *
- * @throws LiveStoreError `ProtocolMismatch` for another version. The bytes come from the engine, which
+ * @throws LiveStoreError `ProtocolMismatch` for another version. The bytes come from the engine,
+ * which
  *   checked them; they are not checked again.
  */
 export const decodeEvents = (bytes: Uint8Array): EventRecord[] => {

@@ -1,6 +1,6 @@
 /**
- * The Emscripten glue, under the name and type that the rest of js/src/wasm uses. The file itself is a
- * build output of wasm/CMakeLists.txt.
+ * The Emscripten glue, under the name and type that the rest of js/src/wasm uses. The file itself
+ * is a build output of wasm/CMakeLists.txt.
  */
 
 // @ts-expect-error A build output: it has no types, and before the first build it is not there.

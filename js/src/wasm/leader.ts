@@ -1,8 +1,9 @@
 /**
  * The leader engine, as the leader worker uses it.
  *
- * This file owns the C++ handle: no other file sees it, and `close()` is the one place that ends it.
- * Every method is synchronous because the engine is; js/src/leader makes it asynchronous for sessions.
+ * This file owns the C++ handle: no other file sees it, and `close()` is the one place that ends
+ * it. Every method is synchronous because the engine is; js/src/leader makes it asynchronous for
+ * sessions.
  */
 
 import type { LeaderCountersValue, LeaderHandle } from '../../../wasm/types/module.js'
@@ -83,7 +84,8 @@ export class Leader {
   /**
    * Opens or creates the databases.
    *
-   * @throws LiveStoreError `CorruptEventlog`, `NewerFormat` (the files are left untouched), `StorageFull`,
+   * @throws LiveStoreError `CorruptEventlog`, `NewerFormat` (the files are left untouched),
+   * `StorageFull`,
    *   `StorageIo`, `InvalidSchema`
    */
   static open(engine: Engine, options: LeaderOptions): Leader {
@@ -108,7 +110,11 @@ export class Leader {
     return { stage: stages[stage], done, total }
   }
 
-  /** Queues a push. @throws LiveStoreError `MalformedBytes`, `LimitExceeded`: the session is at fault. */
+  /**
+   * Queues a push.
+   *
+   * @throws LiveStoreError `MalformedBytes`, `LimitExceeded`: the session is at fault.
+   */
   submit(session: number, push: number, events: Uint8Array): void {
     check(this.#live().submit(session, push, events))
   }
@@ -162,7 +168,7 @@ export class Leader {
     return this.#live().counters()
   }
 
-  /** Ends the engine object and closes its databases. Idempotent; any other call afterwards throws. */
+  /** Ends the engine object and closes its databases. Idempotent; later calls of others throw. */
   close(): void {
     if (this.#handle === undefined) return
     this.#handle.delete()

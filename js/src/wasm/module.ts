@@ -1,8 +1,9 @@
 /**
  * Loads the engine: one WebAssembly instance, which holds any number of sessions and leaders.
  *
- * The page fetches and compiles the wasm once and posts the compiled module to its leader worker, which
- * only instantiates it. Knows nothing of tabs or storage; host callbacks are registered here by slot.
+ * The page fetches and compiles the wasm once and posts the compiled module to its leader worker,
+ * which only instantiates it. Knows nothing of tabs or storage; host callbacks are registered here
+ * by slot.
  */
 
 import type { EngineModule, LivestoreHost, StorageHandle } from '../../../wasm/types/module.js'
@@ -48,7 +49,8 @@ export interface EngineSource {
 }
 
 /**
- * @throws LiveStoreError `EngineLoad` naming the address, when the wasm cannot be fetched, compiled or
+ * @throws LiveStoreError `EngineLoad` naming the address, when the wasm cannot be fetched, compiled
+ * or
  *   instantiated.
  */
 export const loadEngine = async (source: EngineSource = {}): Promise<Engine> =>

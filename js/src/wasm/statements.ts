@@ -1,8 +1,8 @@
 /**
  * The statements of one engine object: SQL text to number, and the running of queries.
  *
- * Shared by the client session and the leader, which both let materializers read their state. Numbers
- * are the engine's; this only remembers them, and drops them with the engine object.
+ * Shared by the client session and the leader, which both let materializers read their state.
+ * Numbers are the engine's; this only remembers them, and drops them with the engine object.
  */
 
 import type { EngineModule } from '../../../wasm/types/module.js'
