@@ -1,4 +1,4 @@
-/** Mistakes of an app: each is an error at the call, and the store goes on as if nothing had been. */
+/** Mistakes of an app: each is an error at the call, and the store goes on as if nothing was. */
 
 import type { BadCall } from './app/src/remote-control.js'
 import { expect, test } from './fixtures/test.js'

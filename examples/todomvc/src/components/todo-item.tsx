@@ -37,7 +37,7 @@ export const TodoItem = ({ todo: { id, text, completed } }: { todo: Todo }) => {
         checked={completed}
         onChange={toggle}
       />
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: a shortcut for the button beside it */}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: a shortcut for the next button */}
       <span className="todo-text" onDoubleClick={() => setEditing(true)}>
         {text}
       </span>
