@@ -185,13 +185,14 @@ struct Eventlog::Impl {
     Rollback();
     Error error = std::move(result).error();
     if (error.code == ErrorCode::kCorruptState) error.code = ErrorCode::kCorruptEventlog;
-    failed = failed || IsStorageError(error.code);
+    failed = failed || (is_file && IsStorageError(error.code));
     error.message = "eventlog \"" + file + "\": " + error.message;
     return error;
   }
   void Rollback();
 
   std::string file;
+  bool is_file = false;  // Else in memory, where there is nothing to open anew.
   std::unique_ptr<Database> database;
   Statements statements{};
   BindsWriter binds;
@@ -217,6 +218,7 @@ Result<void> Eventlog::Impl::Open(const std::string& vfs_name) {
     database = LS_TRY(Database::OpenInMemory());
     LS_TRY(CreateTables());
   } else {
+    is_file = true;
     const bool exists = LS_TRY(CheckFile(vfs_name, file));
     database = LS_TRY(Database::Open(vfs_name, file, Durability::kFlushed));
     if (!exists) LS_TRY(CreateTables());

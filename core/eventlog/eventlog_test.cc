@@ -193,6 +193,10 @@ TEST_F(EventlogTest, ALogInMemoryIsALogToo) {
   const std::vector<Event> events = Chain(kRootSeqNum, 5);
   ASSERT_TRUE(AppendGroup(**log, events).ok());
   EXPECT_EQ(All(**log), events);
+  ASSERT_TRUE((*log)->database().Exec("delete from eventlog where seqNumGlobal = 2").ok());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ((*log)->Range(kRootSeqNum, 5).error().code, ErrorCode::kCorruptEventlog);
+  }
 }
 
 TEST_F(EventlogTest, TablesAreNamedAsInLiveStore) {
