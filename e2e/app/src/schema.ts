@@ -1,4 +1,4 @@
-/** The schema of the tested app: two versions of it, and a materializer that can be made to throw. */
+/** The schema of the tested app, in two versions; its materializer can be made to throw. */
 
 import { Events, makeSchema, State } from 'livestore-wasm'
 import * as v from 'valibot'
