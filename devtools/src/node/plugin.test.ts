@@ -1,20 +1,64 @@
-import { resolveConfig } from 'vite'
-import { expect, test } from 'vitest'
-import { liveStore } from './plugin.js'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { createServer, type ViteDevServer } from 'vite'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { liveStore, serveEngine } from './plugin.js'
 
-test('keeps the package out of the bundles that the dev server makes of dependencies', async () => {
-  const config = await resolveConfig(
-    {
-      configFile: false,
-      logLevel: 'silent',
-      plugins: [liveStore()],
-      optimizeDeps: { exclude: ['another'] },
-    },
-    'serve',
-  )
-  expect(config.optimizeDeps.exclude?.toSorted()).toEqual(['another', 'livestore-wasm'])
+let folder: string
+let server: ViteDevServer
+let address: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'livestore-plugin-'))
+  await writeFile(join(folder, 'engine.wasm'), 'the engine')
+  await writeFile(join(folder, 'index.html'), '<p>the app</p>')
+  const file = pathToFileURL(join(folder, 'engine.wasm'))
+  server = await createServer({
+    root: folder,
+    configFile: false,
+    logLevel: 'silent',
+    server: { host: '127.0.0.1', port: 0 },
+    plugins: [
+      {
+        ...liveStore(),
+        configureServer: ({ middlewares }) => void middlewares.use(serveEngine(file)),
+      },
+    ],
+  })
+  await server.listen()
+  address = server.resolvedUrls?.local[0] ?? ''
 })
 
-test('refuses options, of which there are none', () => {
+afterAll(async () => {
+  await server.close()
+  await rm(folder, { recursive: true })
+})
+
+test('the dev server answers for the wasm in its dependency cache', async () => {
+  const response = await fetch(`${address}node_modules/.vite/deps/livestore.wasm?v=1`)
+  expect(response.headers.get('content-type')).toBe('application/wasm')
+  expect(await response.text()).toBe('the engine')
+})
+
+test('everything else is answered as ever', async () => {
+  const page = await fetch(address)
+  expect(await page.text()).toContain('the app')
+  const elsewhere = await fetch(`${address}livestore.wasm`, { headers: { accept: 'text/html' } })
+  expect(elsewhere.headers.get('content-type')).toContain('text/html')
+})
+
+test('a file that cannot be read is passed on as an error', async () => {
+  const missing = serveEngine(new URL('./missing.wasm', import.meta.url))
+  const error = await new Promise((resolve) => {
+    const response = { setHeader: () => undefined, end: () => undefined }
+    missing({ url: '/x/deps/livestore.wasm' }, response, resolve)
+  })
+  expect(error).toMatchObject({ code: 'ENOENT' })
+})
+
+test('the plugin takes part in serving only, and refuses options, of which there are none', () => {
+  expect(liveStore().apply).toBe('serve')
   expect(() => liveStore({ devtools: true })).toThrow(TypeError)
 })

@@ -1,17 +1,28 @@
 /**
- * The Vite plugin `liveStore()`, for apps that want the dev server to leave the package as it is.
+ * The Vite plugin `liveStore()`. Most apps do without it: the package works in `vite dev` and `vite
+ * build` as it is.
  *
- * Not needed: without it the package works in `vite dev` and `vite build`. With it the dev server
- * does not bundle the package in advance, so that `livestore.wasm` is found where it is installed
- * even in a workspace whose packages lie above the app, and no dependency is met late.
+ * It helps where the dev server of Vite up to 7 serves the package from its cache while the package
+ * itself lies outside of the app, as in workspaces that share one node_modules: the page then
+ * cannot know where livestore.wasm is. The plugin lies beside that file, and answers for it.
  *
- * Plain objects, no import of Vite: the plugin fits every version from 5 on.
+ * It excludes nothing from Vite's dependency cache: what the package imports of React would then
+ * reach the page as CommonJS. Plain types, no import of Vite: it fits every version from 5 on.
  */
+
+import { readFile } from 'node:fs/promises'
+
+type Middleware = (
+  request: { readonly url?: string | undefined },
+  response: { setHeader(name: string, value: string): unknown; end(body: Uint8Array): unknown },
+  next: (error?: unknown) => void,
+) => void
 
 /** The part of Vite's `Plugin` that this one is. */
 export interface LiveStorePlugin {
   readonly name: string
-  config(): { optimizeDeps: { exclude: string[] } }
+  readonly apply: 'serve'
+  configureServer(server: { middlewares: { use(middleware: Middleware): unknown } }): void
 }
 
 /** @throws TypeError when it is given options: there are none. */
@@ -19,6 +30,25 @@ export const liveStore = (...options: readonly unknown[]): LiveStorePlugin => {
   if (options.length > 0) throw new TypeError('liveStore() takes no options')
   return {
     name: 'livestore-wasm',
-    config: () => ({ optimizeDeps: { exclude: ['livestore-wasm'] } }),
+    apply: 'serve',
+    configureServer: ({ middlewares }) => {
+      middlewares.use(serveEngine(new URL('./livestore.wasm', import.meta.url)))
+    },
   }
 }
+
+/** @internal Answers for the wasm in a dependency cache with `file`; leaves all else to others. */
+export const serveEngine =
+  (file: URL): Middleware =>
+  (request, response, next) => {
+    const [path] = (request.url ?? '').split('?')
+    if (!path?.endsWith('/deps/livestore.wasm')) {
+      next()
+      return
+    }
+    readFile(file).then((bytes) => {
+      response.setHeader('content-type', 'application/wasm')
+      response.setHeader('cache-control', 'no-cache')
+      response.end(bytes)
+    }, next)
+  }
