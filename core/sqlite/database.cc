@@ -163,8 +163,8 @@ uint32_t ReadBigEndian32(BytesView bytes, size_t offset) {
 constexpr size_t kWriteVersionOffset = 18;
 constexpr size_t kReadVersionOffset = 19;
 
-// Text encoding, big endian: 1 is UTF-8, 0 an empty database. SQLite compiled without UTF-16 doesn't
-// look, and would take other text for UTF-8.
+// Text encoding, big endian: 1 is UTF-8, 0 an empty database. SQLite without UTF-16 does not look,
+// and would take other text for UTF-8.
 constexpr size_t kEncodingOffset = 56;
 bool IsUtf8(BytesView header) { return ReadBigEndian32(header, kEncodingOffset) <= 1; }
 
@@ -669,7 +669,8 @@ struct Database::Impl {
     constexpr char kSql[] = "SELECT data FROM sqlite_dbpage WHERE pgno = 1";
     int result = sqlite3_prepare_v2(db, kSql, -1, &page, nullptr);
     bool is_utf8 = true;
-    if (result == SQLITE_OK && (result = sqlite3_step(page)) == SQLITE_ROW) {
+    if (result == SQLITE_OK) result = sqlite3_step(page);
+    if (result == SQLITE_ROW) {
       const auto* const data = static_cast<const uint8_t*>(sqlite3_column_blob(page, 0));
       is_utf8 = IsUtf8({data, static_cast<size_t>(sqlite3_column_bytes(page, 0))});
       result = SQLITE_DONE;
