@@ -236,7 +236,7 @@ std::string TwoFilesDoNotMix(StoragePool& pool) {
   {
     RawFile a(*bench.vfs, "a.db", kDatabaseFlags);
     RawFile b(*bench.vfs, "b.db", kDatabaseFlags);
-    for (int i = 0; i < 50; i++) {
+    for (int64_t i = 0; i < 50; i++) {
       LS_HOLDS(a.Write("aa", i * 2) == SQLITE_OK);
       LS_HOLDS(b.Write("bbb", i * 3) == SQLITE_OK);
       if (i % 10 == 0) LS_HOLDS(a.Read(2, i * 2) == "aa");
@@ -290,7 +290,7 @@ std::string ContiguousWritesAreOneCall(StoragePool& pool) {
   Bench bench(pool);
   RawFile wal(*bench.vfs, "a.db-wal", kWalFlags);
   bench.pool.TakeWriteSizes();
-  for (int i = 0; i < 100; i++) LS_HOLDS(wal.Write("0123456789", i * 10) == SQLITE_OK);
+  for (int64_t i = 0; i < 100; i++) LS_HOLDS(wal.Write("0123456789", i * 10) == SQLITE_OK);
   LS_HOLDS(bench.pool.TakeWriteSizes().empty());
   LS_HOLDS(wal.Size() == 1000);
   LS_HOLDS(wal.EndCommit() == SQLITE_OK);
