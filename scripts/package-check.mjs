@@ -89,7 +89,10 @@ async function importEntries(folder, tell) {
   const names = ENTRIES.map(({ name }) => name).filter((name) => !NOT_IN_NODE.includes(name))
   const lines = names.map((name) => {
     const specifier = name === 'index' ? 'livestore-wasm' : `livestore-wasm/${name}`
-    return `if (Object.keys(await import('${specifier}')).length === 0) throw new Error('${specifier} exports nothing')`
+    return (
+      `if (Object.keys(await import('${specifier}')).length === 0) ` +
+      `throw new Error('${specifier} exports nothing')`
+    )
   })
   writeFileSync(join(folder, 'imports.mjs'), `${lines.join('\n')}\n`)
   await run(process.execPath, [join(folder, 'imports.mjs')], {

@@ -471,8 +471,8 @@ TEST_F(DatabaseTest, ExecStopsAtTheFirstFailure) {
   Exec(" ; -- nothing\n");
 }
 
-// SQLite clears a whole table at once, without telling who records changes, unless the statement was
-// compiled not to. Statements are compiled long before they are recorded.
+// SQLite clears a whole table at once, without telling who records changes, unless the statement
+// was compiled not to. Statements are compiled long before they are recorded.
 TEST_F(DatabaseTest, ADeleteOfAllRowsIsSeenRowByRow) {
   Exec("CREATE TABLE t(a); INSERT INTO t VALUES (1), (2), (3)");
   const StatementId clear = Prepare("DELETE FROM t");
