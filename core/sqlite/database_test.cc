@@ -484,8 +484,13 @@ TEST_F(DatabaseTest, ADeleteOfAllRowsIsSeenRowByRow) {
     ASSERT_TRUE(database_->Run(clear, kNoBinds).ok());
     sqlite3_preupdate_hook(database_->handle(), nullptr, nullptr);
     EXPECT_EQ(seen, round * 3);
-    // A schema change makes SQLite compile the statement again, on its own.
-    Exec("CREATE TABLE other" + std::to_string(round) + "(a); INSERT INTO t VALUES (1), (2), (3)");
+    // A schema change that Database does not hear of makes SQLite compile the statement again, by
+    // itself and in the middle of Run.
+    ASSERT_EQ(sqlite3_exec(database_->handle(),
+                           "CREATE TEMP TABLE unheard(a); DROP TABLE unheard;"
+                           "INSERT INTO t VALUES (1), (2), (3)",
+                           nullptr, nullptr, nullptr),
+              SQLITE_OK);
   }
 }
 
