@@ -78,7 +78,7 @@ const isBuilt = () =>
  * Emscripten's loader looks for the wasm beside itself. Ours is always handed a compiled module,
  * and a bundler that sees the address would ship the file a second time, and could not bundle the
  * worker in the classic format. Told that it was loaded from a data: address, the loader asks for
- * nothing. For Node it imports a built-in module, which such a bundler would try to find.
+ * nothing.
  */
 const withoutOwnAddress = {
   name: 'engine-without-own-address',
@@ -87,7 +87,6 @@ const withoutOwnAddress = {
       const contents = readFileSync(path, 'utf8')
         .replace(/new URL\(\s*"livestore\.wasm"\s*,\s*import\.meta\.url\s*\)(\.href)?/g, '""')
         .replace(/\bimport\.meta\.url\b/g, '"data:"')
-        .replace(/\bawait import\(\s*"module"\s*\)/g, 'process.getBuiltinModule("module")')
       if (contents.includes('import.meta') || contents.includes('import(')) {
         throw new Error('the engine loader still refers to its own address')
       }
