@@ -289,16 +289,17 @@ TEST_F(StateDbTest, ANewerFormatIsRefused) {
 }
 
 TEST_F(StateDbTest, ADamagedHeadIsCorrupt) {
+  constexpr char kStateWithABlob[] =
+      "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
+      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash); "
+      "insert into __livestore_state values (1, 1, x'00', 1, 0, 0, 0)";
   for (const char* sql :
        {"delete from __livestore_state", "update __livestore_state set formatVersion = 0",
         "update __livestore_state set seqNumGlobal = -1",
         "update __livestore_state set seqNumGlobal = 9007199254740992",
         "update __livestore_state set seqNumClient = 4294967296",
         "alter table __livestore_state rename column eventHash to other",
-        "alter table __livestore_state rename column formatVersion to other",
-        "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
-        "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash); "
-        "insert into __livestore_state values (1, 1, x'00', 1, 0, 0, 0)"}) {
+        "alter table __livestore_state rename column formatVersion to other", kStateWithABlob}) {
     Reset(kSchema);
     ASSERT_TRUE(state_->database().Exec(sql).ok()) << sql;
     const auto head = state_->ReadHead();
