@@ -21,7 +21,8 @@ import type {
 } from './values.js'
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+/** A byte order mark is text like any other: were it dropped, all texts after it would shift. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const TAG_NULL = 0
 const TAG_NUMBER = 1
