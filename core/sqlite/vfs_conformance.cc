@@ -149,10 +149,9 @@ int64_t Number(Database& database, std::string_view sql) {
 
 // By SQLite's own check; the module for browsers is built without it, and reads every row instead.
 bool IsSound(Database& database) {
-  const int64_t has_check =
-      Number(database, "SELECT count(*) FROM pragma_pragma_list WHERE name = 'integrity_check'");
-  if (has_check == 0) return Number(database, "SELECT count(body) >= 0 FROM t") == 1;
-  return Number(database, "SELECT integrity_check = 'ok' FROM pragma_integrity_check") == 1;
+  constexpr char kCheck[] = "SELECT integrity_check = 'ok' FROM pragma_integrity_check";
+  const bool has_check = database.PrepareInternal(kCheck).ok();
+  return Number(database, has_check ? kCheck : "SELECT count(body) >= 0 FROM t") == 1;
 }
 
 bool FailsWith(const Result<void>& result, ErrorCode code) {
