@@ -179,6 +179,13 @@ describe('values', () => {
     session.close()
   })
 
+  test('a byte order mark at the front of a result is text like any other', () => {
+    const session = openSession()
+    const binds = [`\ufeffmark ${'x'.repeat(200)}`, 'next']
+    expect(session.query('select ? as a, ? as b', binds)).toEqual([{ a: binds[0], b: 'next' }])
+    session.close()
+  })
+
   test('by name, with or without the sign; a missing one is named', () => {
     const session = openSession()
     expect(session.query('select $a as a, :b as b', { a: 1, ':b': 2 })).toEqual([{ a: 1, b: 2 }])
