@@ -347,9 +347,19 @@ TEST_F(DatabaseTest, StatementsOfAppsOnlyReadAndWriteRows) {
       {"CREATE VIRTUAL TABLE u USING sqlite_dbpage", "CREATE"},
       {"DROP TABLE t", "DROP"},
       {"ALTER TABLE t RENAME TO u", "ALTER"},
+      {"ALTER TABLE t RENAME COLUMN a TO b", "ALTER"},
+      {"ALTER TABLE t ADD COLUMN b TEXT DEFAULT 'x'", "ALTER"},
+      {"ALTER TABLE t DROP COLUMN a", "ALTER"},
+      {"ALTER TABLE t ALTER COLUMN a SET NOT NULL", "ALTER"},
+      {"ALTER TABLE t ALTER COLUMN a DROP NOT NULL", "ALTER"},
+      {"ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)", "ALTER"},
+      {"ALTER TABLE t DROP CONSTRAINT c", "ALTER"},
       {"REINDEX", "REINDEX"},
+      {"REINDEX t", "REINDEX"},
       {"ANALYZE", "ANALYZE"},
+      {"ANALYZE t", "ANALYZE"},
       {"VACUUM", "VACUUM"},
+      {"VACUUM INTO 'other' || '.db'", "VACUUM"},
       {"ATTACH ':memory:' AS other", "ATTACH"},
       {"DETACH main", "DETACH"},
       {"BEGIN", "BEGIN"},
@@ -385,6 +395,23 @@ TEST_F(DatabaseTest, StatementsOfAppsOnlyReadAndWriteRows) {
   const StatementId enforced = *database_->PrepareInternal("PRAGMA foreign_keys");
   EXPECT_EQ(*database_->QueryInt(enforced, kNoBinds, -1), 1);
   EXPECT_THAT(Run("UPDATE sqlite_schema SET name = 'x'"), HasSubstr("may not be modified"));
+}
+
+TEST_F(DatabaseTest, CoreIsToldWhatThisBuildOfSqliteLeavesOut) {
+  Exec("CREATE TABLE t(a)");
+  const std::pair<const char*, const char*> left_out[] = {
+      {"ALTER TABLE t ADD COLUMN b", "ALTER TABLE"},
+      {"ALTER TABLE t ADD CHECK (a > 0)", "ALTER TABLE"},
+      {"REINDEX", "REINDEX"},
+      {"ANALYZE", "ANALYZE"},
+      {"VACUUM", "VACUUM"},
+  };
+  for (const auto& [sql, what] : left_out) {
+    const auto outcome = database_->Exec(sql);
+    ASSERT_FALSE(outcome.ok()) << sql;
+    EXPECT_THAT(Explain(outcome.error()),
+                HasSubstr(std::string(what) + " is not part of this build of SQLite"));
+  }
 }
 
 TEST_F(DatabaseTest, OtherUsesOfTheWordRollbackAreFine) {

@@ -278,8 +278,9 @@ TEST_F(StateDbTest, TheHeadRollsBackWithTheTables) {
 
 TEST_F(StateDbTest, ANewerFormatIsRefused) {
   ASSERT_TRUE(state_->database()
-                  .Exec("update __livestore_state set formatVersion = 2;"
-                        "alter table __livestore_state rename column eventHash to other")
+                  .Exec("drop table __livestore_state;"
+                        "create table __livestore_state (id, formatVersion, other);"
+                        "insert into __livestore_state values (1, 2, 3)")
                   .ok());
   const auto head = state_->ReadHead();
   ASSERT_FALSE(head.ok());
@@ -293,13 +294,20 @@ TEST_F(StateDbTest, ADamagedHeadIsCorrupt) {
       "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
       "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash); "
       "insert into __livestore_state values (1, 1, x'00', 1, 0, 0, 0)";
+  constexpr char kStateWithoutAHash[] =
+      "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
+      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, other); "
+      "insert into __livestore_state values (1, 1, 'hash', 1, 0, 0, 0)";
+  constexpr char kStateWithoutAFormat[] =
+      "drop table __livestore_state; create table __livestore_state (id, other, "
+      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash); "
+      "insert into __livestore_state values (1, 1, 'hash', 1, 0, 0, 0)";
   for (const char* sql :
        {"delete from __livestore_state", "update __livestore_state set formatVersion = 0",
         "update __livestore_state set seqNumGlobal = -1",
         "update __livestore_state set seqNumGlobal = 9007199254740992",
         "update __livestore_state set seqNumClient = 4294967296",
-        "alter table __livestore_state rename column eventHash to other",
-        "alter table __livestore_state rename column formatVersion to other", kStateWithABlob}) {
+        kStateWithoutAHash, kStateWithoutAFormat, kStateWithABlob}) {
     Reset(kSchema);
     ASSERT_TRUE(state_->database().Exec(sql).ok()) << sql;
     const auto head = state_->ReadHead();
