@@ -306,8 +306,8 @@ TEST_F(StateDbTest, ADamagedHeadIsCorrupt) {
        {"delete from __livestore_state", "update __livestore_state set formatVersion = 0",
         "update __livestore_state set seqNumGlobal = -1",
         "update __livestore_state set seqNumGlobal = 9007199254740992",
-        "update __livestore_state set seqNumClient = 4294967296",
-        kStateWithoutAHash, kStateWithoutAFormat, kStateWithABlob}) {
+        "update __livestore_state set seqNumClient = 4294967296", kStateWithoutAHash,
+        kStateWithoutAFormat, kStateWithABlob}) {
     Reset(kSchema);
     ASSERT_TRUE(state_->database().Exec(sql).ok()) << sql;
     const auto head = state_->ReadHead();

@@ -2,10 +2,10 @@
  * SQLite as the engine uses it: the amalgamation, without what none of our SQL can reach.
  *
  * Apps only read and write rows and core creates and drops tables: the authorizer in
- * core/sqlite/database.cc refuses the rest. So ALTER TABLE, ANALYZE, REINDEX and VACUUM are left out
- * (SQLITE_OMIT_* in CMakeLists.txt). The grammar of an amalgamation cannot be changed and still calls
- * them, so the functions that it calls are below, and do nothing but refuse. Part of one translation
- * unit, because those names are private to it.
+ * core/sqlite/database.cc refuses the rest. So ALTER TABLE, ANALYZE, REINDEX and VACUUM are left
+ * out (SQLITE_OMIT_* in CMakeLists.txt). The grammar of an amalgamation cannot be changed and still
+ * calls them, so the functions that it calls are below, and do nothing but refuse. Part of one
+ * translation unit, because those names are private to it.
  */
 
 #include "sqlite3.c"
