@@ -196,6 +196,48 @@ describe('values', () => {
     session.close()
   })
 
+  test('the mathematical functions of SQL count as in any SQLite', () => {
+    const session = openSession()
+    const value = (sql: string): number | null => {
+      const [row] = session.query(`select ${sql} as v`, []) as [{ v: number | null }]
+      return row.v
+    }
+    const expected: Record<string, number> = {
+      'acos(0.5)': 1.0471975511965979,
+      'acosh(2)': 1.3169578969248166,
+      'asin(0.5)': 0.5235987755982989,
+      'asinh(2)': 1.4436354751788103,
+      'atan(2)': 1.1071487177940904,
+      'atan2(-1, 2)': -0.4636476090008061,
+      'atanh(0.5)': 0.5493061443340548,
+      'cos(2)': -0.4161468365471424,
+      'cosh(2)': 3.7621956910836314,
+      'exp(2)': 7.38905609893065,
+      'ln(20)': 2.995732273553991,
+      'log(1000)': 3,
+      'log(2, 1024)': 10,
+      'log2(1024)': 10,
+      'mod(-7.5, 2)': -1.5,
+      'pow(2, 0.3)': 1.2311444133449163,
+      'sin(2)': 0.9092974268256817,
+      'sinh(2)': 3.626860407847019,
+      'tan(2)': -2.185039863261519,
+      'tanh(0.5)': 0.46211715726000974,
+    }
+    for (const [sql, wanted] of Object.entries(expected)) {
+      expect(Math.abs(Number(value(sql)) / wanted - 1), sql).toBeLessThan(1e-14)
+    }
+    // Exact everywhere, and other than in JavaScript.
+    for (const sql of ['pow(1, 9e999)', 'pow(-1, 9e999)', 'pow(-1, -9e999)', 'pow(0, 0)']) {
+      expect(value(sql), sql).toBe(1)
+    }
+    expect(value('pow(-8, 0.5)')).toBeNull()
+    expect(value('mod(1, 0)')).toBeNull()
+    expect(value('acos(2)')).toBeNull()
+    expect(value('trunc(-2.5) + ceil(2.1) + floor(2.9) + sqrt(16)')).toBe(7)
+    session.close()
+  })
+
   test('a column called __proto__ is a column', () => {
     const session = openSession()
     session.commit([put('a')])
