@@ -134,6 +134,28 @@ async function native(preset, tell) {
 }
 
 /**
+ * Each fuzzer from its fixed seed, for a number of runs that takes seconds: the same every time, so
+ * that a failure is the change's. Longer runs are made by hand with the same programs.
+ */
+async function fuzz(tell) {
+  await cmakeBuild('fuzz', { tell })
+  const folder = join(ROOT, 'build', 'fuzz', 'core', 'fuzz')
+  const programs = filesUnder(folder, /_fuzz$/)
+  const artifacts = join(ROOT, 'build', 'reports', 'fuzz-')
+  for (const program of programs) {
+    const name = relative(folder, program)
+    tell(name)
+    const limits = ['-seed=1', '-runs=30000', '-max_len=400', '-timeout=10']
+    await run(program, [...limits, `-artifact_prefix=${artifacts}`], {
+      log: name,
+      what: `${name} broke`,
+      fix: `mend what it names; run it on the input it wrote to build/reports.`,
+    })
+  }
+  return counted(programs.length, 0, 'fuzz')
+}
+
+/**
  * clang-tidy on every source, as the asan preset compiles it (by clang, where there is one). A
  * source that passed is not checked again until it, a header or the configuration changes.
  */
@@ -247,6 +269,7 @@ const LAYERS = [
   { name: 'types', title: 'types: tsc', work: types },
   { name: 'debug', title: 'core, native', work: (tell) => native('debug', tell) },
   { name: 'asan', title: 'core, under ASan and UBSan', work: (tell) => native('asan', tell) },
+  { name: 'fuzz', title: 'core, fuzzers from a fixed seed', work: fuzz },
   { name: 'clang-tidy', title: 'core, clang-tidy', work: clangTidy },
   { name: 'wasm', title: 'wasm build', work: buildEngine },
   { name: 'node', title: 'Node: js, workers, wasm', work: node },
