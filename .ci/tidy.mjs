@@ -45,12 +45,16 @@ const WASM_INCLUDES_FILES = [
 
 /** Libraries by the first part of their include, and the only places that may use them. */
 const LIBRARY_INCLUDES = [
-  { name: 'SQLite', match: /^sqlite3/, places: ['core/sqlite/', 'core/third_party/'] },
+  {
+    name: 'SQLite',
+    match: /^sqlite3/,
+    places: ['core/sqlite/', 'core/third_party/', 'wasm/libc/'],
+  },
   { name: 'Emscripten', match: /^emscripten/, places: ['wasm/'] },
   {
     name: 'nlohmann/json',
     match: /^nlohmann\//,
-    places: ['core/event/', 'core/state/', 'core/testing/', 'core/sim/'],
+    places: ['core/base/', 'core/testing/', 'core/sim/'],
     tests: true,
   },
   { name: 'GoogleTest', match: /^(gtest|gmock)\//, places: [], tests: true },

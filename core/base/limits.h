@@ -14,7 +14,7 @@ inline constexpr uint32_t kCommitEventsMax = 100'000;
 inline constexpr size_t kEventArgsBytesMax = 16u << 20;
 inline constexpr size_t kNameBytesMax = 256;  // Event, table, column, client and session names.
 // JSON that nests deeper is not compared as values (event arguments: byte for byte instead) and not
-// read (schema descriptors). Comparing recurses, and a wasm stack is small.
+// read (schema descriptors). See core/base/json.h.
 inline constexpr size_t kJsonDepthMax = 200;
 // Statements one event may produce, and the bytes of all their binds.
 inline constexpr uint32_t kStatementsPerEventMax = 1'000'000;

@@ -1,9 +1,6 @@
 #include "core/event/event.h"
 
-#include <nlohmann/json.hpp>
-
-#include "core/base/json_depth.h"
-#include "core/base/limits.h"
+#include "core/base/json.h"
 
 namespace livestore {
 namespace {
@@ -12,10 +9,10 @@ namespace {
 // text.
 bool SameJson(const std::string& a, const std::string& b) {
   if (a == b) return true;
-  if (JsonDepth(a) > limits::kJsonDepthMax || JsonDepth(b) > limits::kJsonDepthMax) return false;
-  const auto a_json = nlohmann::json::parse(a, nullptr, /*allow_exceptions=*/false);
-  const auto b_json = nlohmann::json::parse(b, nullptr, /*allow_exceptions=*/false);
-  return !a_json.is_discarded() && !b_json.is_discarded() && a_json == b_json;
+  Json a_json;
+  Json b_json;
+  return ParseJson(a, a_json) == JsonOutcome::kParsed &&
+         ParseJson(b, b_json) == JsonOutcome::kParsed && a_json == b_json;
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -57,7 +56,7 @@ struct PoolVfs::Impl {
 
   Impl(StoragePool& storage, const VfsEnvironment& world) : pool(storage), environment(world) {
     char text[32];
-    std::snprintf(text, sizeof text, "livestore-pool-%p", static_cast<void*>(this));
+    sqlite3_snprintf(sizeof text, text, "livestore-pool-%p", static_cast<void*>(this));
     name = text;
     vfs.iVersion = 2;
     vfs.szOsFile = sizeof(File);

@@ -1,25 +1,19 @@
 #include "core/state/schema_descriptor.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <initializer_list>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
-#include "core/base/json_depth.h"
+#include "core/base/json.h"
 #include "core/base/limits.h"
 #include "core/state/fnv1a.h"
 
 namespace livestore {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr int64_t kDescriptorVersion = 1;
 // The rows of these tables are not the app's, and its changesets leave them out.
@@ -83,8 +77,8 @@ Result<void> CheckGlobalName(const std::string& where, std::string_view name,
 
 Result<void> CheckKeys(const std::string& where, const Json& object,
                        std::initializer_list<std::string_view> known) {
-  if (!object.is_object()) return Invalid(where, "is not an object");
-  for (const auto& [key, unused] : object.items()) {
+  if (object.type != Json::Type::kObject) return Invalid(where, "is not an object");
+  for (const auto& [key, unused] : object.members) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       return Invalid(where, "has the unknown key " + Shown(key));
     }
@@ -92,33 +86,31 @@ Result<void> CheckKeys(const std::string& where, const Json& object,
   return Ok();
 }
 
-const Json* Find(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() ? nullptr : &*found;
-}
-
 Result<std::string> GetText(const std::string& where, const Json& object, const char* key) {
-  const Json* value = Find(object, key);
-  if (value == nullptr || !value->is_string()) {
+  const Json* value = object.Find(key);
+  if (value == nullptr || value->type != Json::Type::kText) {
     return Invalid(where, std::string(key) + " is not a string");
   }
-  return value->get_ref<const std::string&>();
+  return value->text;
 }
 
 // Absent is false.
 Result<bool> GetFlag(const std::string& where, const Json& object, const char* key) {
-  const Json* value = Find(object, key);
+  const Json* value = object.Find(key);
   if (value == nullptr) return false;
-  if (!value->is_boolean()) return Invalid(where, std::string(key) + " is not a boolean");
-  return value->get<bool>();
+  if (value->type != Json::Type::kBoolean) {
+    return Invalid(where, std::string(key) + " is not a boolean");
+  }
+  return value->boolean;
 }
 
-Result<const Json*> GetArray(const std::string& where, const Json& object, const char* key) {
-  const Json* value = Find(object, key);
-  if (value == nullptr || !value->is_array()) {
+Result<const std::vector<Json>*> GetArray(const std::string& where, const Json& object,
+                                          const char* key) {
+  const Json* value = object.Find(key);
+  if (value == nullptr || value->type != Json::Type::kArray) {
     return Invalid(where, std::string(key) + " is not an array");
   }
-  return value;
+  return &value->elements;
 }
 
 // ---- Defaults --------------------------------------------------------------------------------
@@ -133,41 +125,35 @@ std::optional<std::string> HexLiteral(std::string_view hex) {
 
 // The integer that `value` is, whichever way JSON wrote it.
 std::optional<int64_t> IntegerOf(const Json& value) {
-  if (value.is_number_unsigned()) {
-    const auto number = value.get<uint64_t>();
-    if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return {};
-    return static_cast<int64_t>(number);
+  if (value.type == Json::Type::kUnsigned) {
+    if (value.natural > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return {};
+    return static_cast<int64_t>(value.natural);
   }
-  if (value.is_number_integer()) return value.get<int64_t>();
-  if (!value.is_number_float()) return {};
+  if (value.type == Json::Type::kInteger) return value.integer;
+  if (value.type != Json::Type::kReal) return {};
   constexpr double kSafeMax = 9007199254740992;  // 2^53: beyond, a double no longer counts by ones.
-  const auto number = value.get<double>();
-  if (std::trunc(number) != number || std::abs(number) > kSafeMax) return {};
-  return static_cast<int64_t>(number);
+  if (std::trunc(value.real) != value.real || std::abs(value.real) > kSafeMax) return {};
+  return static_cast<int64_t>(value.real);
 }
 
-// The shortest text that reads back as the same number. Not std::to_chars: its tables for doubles
-// are 100 KiB of wasm.
-std::string RealLiteral(double number) {
-  std::array<char, 32> text{};
-  for (int digits = 15; digits <= 17; ++digits) {
-    std::snprintf(text.data(), text.size(), "%.*g", digits, number);
-    if (std::strtod(text.data(), nullptr) == number) break;
-  }
-  return text.data();
+// A number of JSON is one of SQL too, as it was written.
+std::string RealLiteral(const Json& value) {
+  if (value.type == Json::Type::kReal) return value.text;
+  return value.type == Json::Type::kInteger ? std::to_string(value.integer)
+                                            : std::to_string(value.natural);
 }
 
 // A default that was given as an encoded value, as SQL. STRICT would refuse a value of another type
 // at every insert, so it is refused here, once.
 Result<std::string> LiteralSql(const std::string& where, const std::string& type,
                                const Json& value) {
-  if (value.is_null()) return std::string("null");
-  if (type == "text" && value.is_string()) return QuoteText(value.get_ref<const std::string&>());
+  if (value.type == Json::Type::kNull) return std::string("null");
+  if (type == "text" && value.type == Json::Type::kText) return QuoteText(value.text);
   if (type == "integer") {
     if (const auto number = IntegerOf(value)) return std::to_string(*number);
   }
-  if (type == "real" && value.is_number()) return RealLiteral(value.get<double>());
-  if (type == "blob" && value.is_object()) {
+  if (type == "real" && value.is_number()) return RealLiteral(value);
+  if (type == "blob" && value.type == Json::Type::kObject) {
     LS_TRY(CheckKeys(where + ", default value", value, {"blob"}));
     const std::string hex = LS_TRY(GetText(where + ", default value", value, "blob"));
     if (const auto literal = HexLiteral(hex)) return *literal;
@@ -178,11 +164,11 @@ Result<std::string> LiteralSql(const std::string& where, const std::string& type
 
 Result<std::optional<std::string>> ParseDefault(const std::string& where, const std::string& type,
                                                 const Json& column) {
-  const Json* value = Find(column, "default");
-  if (value == nullptr || value->is_null()) return std::optional<std::string>();
+  const Json* value = column.Find("default");
+  if (value == nullptr || value->type == Json::Type::kNull) return std::optional<std::string>();
   LS_TRY(CheckKeys(where + ", default", *value, {"sql", "value"}));
-  if (value->size() != 1) return Invalid(where, "the default is neither {sql} nor {value}");
-  if (const Json* literal = Find(*value, "value")) {
+  if (value->members.size() != 1) return Invalid(where, "the default is neither {sql} nor {value}");
+  if (const Json* literal = value->Find("value")) {
     return std::optional(LS_TRY(LiteralSql(where, type, *literal)));
   }
   const std::string sql = LS_TRY(GetText(where + ", default", *value, "sql"));
@@ -220,7 +206,7 @@ Result<ColumnDescriptor> ParseColumn(const std::string& where, const Json& json)
   }
   column.default_sql = LS_TRY(ParseDefault(named, column.type, json));
   column.codec = column.type;
-  if (Find(json, "codec") != nullptr) column.codec = LS_TRY(GetText(named, json, "codec"));
+  if (json.Find("codec") != nullptr) column.codec = LS_TRY(GetText(named, json, "codec"));
   return column;
 }
 
@@ -234,8 +220,8 @@ Result<IndexDescriptor> ParseIndex(const std::string& where, const std::set<std:
   index.unique = LS_TRY(GetFlag(named, json, "unique"));
   std::set<std::string> taken;
   for (const Json& json_column : *LS_TRY(GetArray(named, json, "columns"))) {
-    if (!json_column.is_string()) return Invalid(named, "a column is not a string");
-    const auto& column = json_column.get_ref<const std::string&>();
+    if (json_column.type != Json::Type::kText) return Invalid(named, "a column is not a string");
+    const std::string& column = json_column.text;
     if (!columns.contains(LowerAscii(column))) {
       return Invalid(named, "the table has no column " + Shown(column));
     }
@@ -261,7 +247,7 @@ Result<TableDescriptor> ParseTable(const std::string& where, const Json& json,
   const std::string named = "table " + Shown(table.name);
   LS_TRY(CheckGlobalName(named, table.name, names));
 
-  const Json& columns = *LS_TRY(GetArray(named, json, "columns"));
+  const std::vector<Json>& columns = *LS_TRY(GetArray(named, json, "columns"));
   if (columns.empty()) return Invalid(named, "it has no columns");
   if (columns.size() > limits::kColumnsMax) {
     return Error{ErrorCode::kLimitExceeded, named + " has " + std::to_string(columns.size()) +
@@ -285,7 +271,7 @@ Result<TableDescriptor> ParseTable(const std::string& where, const Json& json,
     }
   }
 
-  if (Find(json, "indexes") != nullptr) {
+  if (json.Find("indexes") != nullptr) {
     for (const Json& json_index : *LS_TRY(GetArray(named, json, "indexes"))) {
       table.indexes.push_back(LS_TRY(ParseIndex(named + ", index", column_names, json_index)));
     }
@@ -314,18 +300,22 @@ Result<SchemaDescriptor> ParseSchemaDescriptor(std::string_view json) {
                                                 " bytes, more than kSchemaBytesMax (" +
                                                 std::to_string(limits::kSchemaBytesMax) + ")"};
   }
-  if (JsonDepth(json) > limits::kJsonDepthMax) {
-    return Error{ErrorCode::kLimitExceeded, where + ": it nests deeper than kJsonDepthMax (" +
-                                                std::to_string(limits::kJsonDepthMax) + ")"};
+  Json root;
+  switch (ParseJson(json, root)) {
+    case JsonOutcome::kParsed:
+      break;
+    case JsonOutcome::kNotJson:
+      return Invalid(where, "it is not JSON");
+    case JsonOutcome::kTooDeep:
+      return Error{ErrorCode::kLimitExceeded, where + ": it nests deeper than kJsonDepthMax (" +
+                                                  std::to_string(limits::kJsonDepthMax) + ")"};
   }
-  const Json root = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (root.is_discarded()) return Invalid(where, "it is not JSON");
   LS_TRY(CheckKeys(where, root, {"version", "tables"}));
-  const Json* version = Find(root, "version");
+  const Json* version = root.Find("version");
   if (version == nullptr || IntegerOf(*version) != kDescriptorVersion) {
     return Invalid(where, "version is not " + std::to_string(kDescriptorVersion));
   }
-  const Json& tables = *LS_TRY(GetArray(where, root, "tables"));
+  const std::vector<Json>& tables = *LS_TRY(GetArray(where, root, "tables"));
   if (tables.size() > limits::kTablesMax) {
     return Error{ErrorCode::kLimitExceeded, where + ": " + std::to_string(tables.size()) +
                                                 " tables are more than kTablesMax (" +

@@ -107,7 +107,7 @@ TEST(CreateTableTest, DefaultsAreEscaped) {
   EXPECT_EQ(DefaultOf("integer", R"({"value":1e3})"), "1000");
   EXPECT_EQ(DefaultOf("integer", R"({"value":9223372036854775807})"), "9223372036854775807");
   EXPECT_EQ(DefaultOf("real", R"({"value":0.1})"), "0.1");
-  EXPECT_EQ(DefaultOf("real", R"({"value":-1e300})"), "-1e+300");
+  EXPECT_EQ(DefaultOf("real", R"({"value":-1e300})"), "-1e300");
   EXPECT_EQ(DefaultOf("real", R"({"value":2})"), "2");
   EXPECT_EQ(DefaultOf("blob", R"({"value":{"blob":"00fFA9"}})"), "x'00fFA9'");
   EXPECT_EQ(DefaultOf("blob", R"({"value":{"blob":""}})"), "x''");
