@@ -1,5 +1,6 @@
 #include "core/event/event.h"
 
+#include "core/base/fnv1a.h"
 #include "core/base/json.h"
 
 namespace livestore {
@@ -16,6 +17,18 @@ bool SameJson(const std::string& a, const std::string& b) {
 }
 
 }  // namespace
+
+uint64_t EventHash(const Event& event) {
+  if (event.seq.global == 0 && event.seq.client == 0) return 0;
+  Fnv1a hash;
+  hash.Number(event.seq.global);
+  hash.Number(event.seq.client);
+  hash.Part(event.name);
+  hash.Part(event.args_json);
+  hash.Part(event.client_id);
+  hash.Part(event.session_id);
+  return hash.hash();
+}
 
 bool SameEvent(const Event& a, const Event& b) {
   return SamePosition(a.seq, b.seq) && a.name == b.name && a.client_id == b.client_id &&

@@ -30,6 +30,27 @@ struct Event {
   bool operator==(const Event&) const = default;
 };
 
+// Identity of an event: position, name, arguments, client and session (FNV-1a). e0 is 0.
+uint64_t EventHash(const Event& event);
+
+// The end of a log, or of a part of it: a position, and the identity of the event that stands there.
+// Positions alone do not tell histories apart: after a rebase another event may stand at the same
+// one.
+struct Head {
+  SeqNum seq;
+  uint64_t hash = 0;  // EventHash; 0 at e0.
+
+  bool operator==(const Head&) const = default;
+};
+
+inline Head HeadOf(const Event& event) { return {event.seq, EventHash(event)}; }
+
+// True if both name the same event at the same position. Generations do not count: a confirmed
+// event keeps ours, and has none elsewhere.
+inline bool SameHead(const Head& a, const Head& b) {
+  return SamePosition(a.seq, b.seq) && a.hash == b.hash;
+}
+
 // What an app commits, before it has a place.
 struct NewEvent {
   std::string name;

@@ -1,5 +1,6 @@
 #include "core/event/event_codec.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -54,6 +55,18 @@ bool IsText(std::string_view text) {
   return true;
 }
 
+// `text` with a question mark for each byte that IsText would refuse. For messages of errors, which
+// may come from anywhere: a bad one must not make the rest unreadable.
+std::string AsReadableText(std::string_view text) {
+  std::string readable(text);
+  for (size_t i = 0; i < readable.size();) {
+    const size_t length = SequenceLength(AsBytes(readable).subspan(i));
+    if (length == 0) readable[i] = '?';
+    i += length == 0 ? 1 : length;
+  }
+  return readable;
+}
+
 // ---- Encoding --------------------------------------------------------------------------------
 
 // Numbers distinct texts, or pairs of them, in order of first use. Events of one batch mostly share
@@ -87,19 +100,40 @@ class TextTable {
   uint32_t last_ = 0;
 };
 
+constexpr uint8_t kSynced = 1;  // Flag of news.
+
 void WriteSeqNum(ByteWriter& writer, const SeqNum& seq) {
   writer.Varint(seq.global);
   writer.Varint(seq.client);
   writer.Varint(seq.generation);
 }
 
+void WriteHead(ByteWriter& writer, const Head& head) {
+  WriteSeqNum(writer, head.seq);
+  writer.U64(head.hash);
+}
+
 // ---- Decoding --------------------------------------------------------------------------------
 
 // Six varints, two indexes, the hash, and the length of the arguments.
 constexpr size_t kEventBytesMin = 6 + 2 + 8 + 1;
+// Two varints and the length of the reason.
+constexpr size_t kRefusalBytesMin = 3;
+constexpr uint64_t kIndexEnd = uint64_t{std::numeric_limits<uint32_t>::max()} + 1;
 
-Error Malformed(const std::string& what) {
-  return {ErrorCode::kMalformedBytes, "event batch: " + what};
+Error Malformed(const std::string& what, const std::string& where = "event batch") {
+  return {ErrorCode::kMalformedBytes, where + ": " + what};
+}
+
+Result<void> ReadVersion(ByteReader& reader, const char* where) {
+  const uint8_t version = reader.U8();
+  if (!reader.ok()) return Malformed("it is empty", where);
+  if (version != kEventBatchVersion) {
+    return Error{ErrorCode::kProtocolMismatch, std::string(where) + " has version " +
+                                                   std::to_string(version) + ", this build reads " +
+                                                   std::to_string(kEventBatchVersion)};
+  }
+  return {};
 }
 
 Result<std::vector<std::string_view>> ReadTable(ByteReader& reader, const char* what) {
@@ -128,6 +162,37 @@ bool ReadSeqNum(ByteReader& reader, SeqNum& seq) {
   const uint64_t generation = reader.Varint();
   seq = {global, static_cast<uint32_t>(client), static_cast<uint32_t>(generation)};
   return reader.ok() && global <= kSeqNumGlobalMax && client <= kMax && generation <= kMax;
+}
+
+bool ReadHead(ByteReader& reader, Head& head) {
+  if (!ReadSeqNum(reader, head.seq)) return false;
+  head.hash = reader.U64();
+  return reader.ok();
+}
+
+// Reads a count of entries of at least `entry_bytes` each. False if they exceed the bytes left.
+bool ReadCount(ByteReader& reader, size_t entry_bytes, size_t& count) {
+  const uint64_t value = reader.Varint();
+  if (!reader.ok() || value > reader.remaining() / entry_bytes) return false;
+  count = static_cast<size_t>(value);
+  return true;
+}
+
+// The next of ascending indexes below `end`; `least` is where it may begin, and is moved behind it.
+bool ReadIndex(ByteReader& reader, uint64_t end, uint64_t& least, uint32_t& index) {
+  const uint64_t value = reader.Varint();
+  if (!reader.ok() || value < least || value >= end) return false;
+  least = value + 1;
+  index = static_cast<uint32_t>(value);
+  return true;
+}
+
+ErrorCode KnownCode(uint64_t number) {
+  const auto code = static_cast<ErrorCode>(number);
+  if (number > std::numeric_limits<uint32_t>::max() || ErrorCodeName(code) == "Unknown") {
+    return ErrorCode::kBackendRefused;
+  }
+  return code;
 }
 
 // The place of a parent follows from the place of its event; only the generation is free.
@@ -171,13 +236,7 @@ Bytes EncodeEvents(std::span<const Event> events) {
 
 Result<std::vector<Event>> DecodeEvents(BytesView bytes) {
   ByteReader reader(bytes);
-  const uint8_t version = reader.U8();
-  if (!reader.ok()) return Malformed("it is empty");
-  if (version != kEventBatchVersion) {
-    return Error{ErrorCode::kProtocolMismatch, "event batch has version " +
-                                                   std::to_string(version) + ", this build reads " +
-                                                   std::to_string(kEventBatchVersion)};
-  }
+  LS_TRY(ReadVersion(reader, "event batch"));
   const uint64_t count = reader.Varint();
   if (!reader.ok() || count > reader.remaining() / kEventBytesMin) {
     return Malformed("the count of events exceeds the bytes that follow");
@@ -223,10 +282,12 @@ Result<std::vector<Event>> DecodeEvents(BytesView bytes) {
   return events;
 }
 
-Bytes EncodeRun(const SeqNum& base, std::span<const Event> events) {
-  LS_CHECK(Continues(base, events));
+// ---- Runs ------------------------------------------------------------------------------------
+
+Bytes EncodeRun(const Head& base, std::span<const Event> events) {
+  LS_CHECK(Continues(base.seq, events));
   ByteWriter writer;
-  WriteSeqNum(writer, base);
+  WriteHead(writer, base);
   writer.Raw(EncodeEvents(events));
   return writer.Take();
 }
@@ -234,13 +295,249 @@ Bytes EncodeRun(const SeqNum& base, std::span<const Event> events) {
 Result<EventRun> DecodeRun(BytesView bytes) {
   ByteReader reader(bytes);
   EventRun run;
-  if (!ReadSeqNum(reader, run.base)) return Malformed("the head it continues is damaged");
+  if (!ReadHead(reader, run.base)) return Malformed("the head it continues is damaged");
   run.events = LS_TRY(DecodeEvents(bytes.subspan(reader.position())));
-  if (!Continues(run.base, run.events)) {
-    return Malformed("its events do not continue " + ToString(run.base));
+  if (!Continues(run.base.seq, run.events)) {
+    return Malformed("its events do not continue " + ToString(run.base.seq));
   }
   return run;
 }
+
+Bytes EncodeHead(const Head& head) {
+  ByteWriter writer;
+  WriteHead(writer, head);
+  return writer.Take();
+}
+
+Result<Head> DecodeHead(BytesView bytes) {
+  ByteReader reader(bytes);
+  Head head;
+  if (!ReadHead(reader, head) || !reader.AtEnd()) {
+    return Malformed("it is cut off, too long, or has a number out of range", "head");
+  }
+  return head;
+}
+
+// ---- Pushes ----------------------------------------------------------------------------------
+
+Bytes EncodePush(std::string_view instance, std::span<const uint64_t> counters, const Head& base,
+                 std::span<const Event> events) {
+  LS_CHECK(!instance.empty() && instance.size() <= limits::kNameBytesMax && IsText(instance));
+  LS_CHECK(!events.empty() && counters.size() == events.size());
+  ByteWriter writer;
+  writer.U8(kEventBatchVersion);
+  writer.Text(instance);
+  writer.Varint(counters.size());
+  uint64_t last = 0;
+  for (const uint64_t counter : counters) {
+    LS_CHECK(counter > last && counter <= kCounterMax);
+    writer.Varint(counter - last);
+    last = counter;
+  }
+  writer.Raw(EncodeRun(base, events));
+  return writer.Take();
+}
+
+Result<Push> DecodePush(BytesView bytes, BytesView* run_bytes) {
+  ByteReader reader(bytes);
+  LS_TRY(ReadVersion(reader, "push"));
+  const std::string_view instance = reader.Text();
+  if (!reader.ok() || instance.empty() || !IsText(instance)) {
+    return Malformed("the instance is cut off, empty, or not UTF-8 without NUL", "push");
+  }
+  if (instance.size() > limits::kNameBytesMax) {
+    return Error{ErrorCode::kLimitExceeded, "the instance name of a push has " +
+                                                std::to_string(instance.size()) +
+                                                " bytes, more than kNameBytesMax (" +
+                                                std::to_string(limits::kNameBytesMax) + ")"};
+  }
+  size_t count = 0;
+  if (!ReadCount(reader, 1, count)) {
+    return Malformed("the count of counters exceeds the bytes that follow", "push");
+  }
+  Push push{.instance = std::string(instance), .counters = {}, .run = {}};
+  push.counters.reserve(count);
+  uint64_t last = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t step = reader.Varint();
+    if (!reader.ok() || step == 0 || step > kCounterMax - last) {
+      return Malformed("counter " + std::to_string(i) + " is cut off or out of range", "push");
+    }
+    push.counters.push_back(last += step);
+  }
+  const BytesView rest = bytes.subspan(reader.position());
+  push.run = LS_TRY(DecodeRun(rest));
+  if (push.run.events.empty() || push.run.events.size() != count) {
+    return Malformed(std::to_string(count) + " counters for " +
+                         std::to_string(push.run.events.size()) + " events",
+                     "push");
+  }
+  if (run_bytes != nullptr) *run_bytes = rest;
+  return push;
+}
+
+// ---- News ------------------------------------------------------------------------------------
+
+Bytes EncodeNews(const News& news) {
+  LS_CHECK(news.rebased <= news.run.events.size());
+  LS_CHECK(news.skipped.empty() || news.skipped.back() < news.run.events.size());
+  return EncodeNewsAround(news, EncodeRun(news.run.base, news.run.events));
+}
+
+Bytes EncodeNewsAround(const News& news, BytesView run) {
+  ByteWriter writer;
+  writer.U8(kEventBatchVersion);
+  writer.U8(news.synced ? kSynced : 0);
+  WriteSeqNum(writer, news.settled);
+  writer.Varint(news.rebased);
+  writer.Varint(news.skipped.size());
+  uint64_t least = 0;
+  for (const uint32_t index : news.skipped) {
+    LS_CHECK(index >= least);
+    least = uint64_t{index} + 1;
+    writer.Varint(index);
+  }
+  writer.Varint(news.refused.size());
+  least = 0;
+  for (const Refusal& refusal : news.refused) {
+    LS_CHECK(refusal.index >= least);
+    least = uint64_t{refusal.index} + 1;
+    writer.Varint(refusal.index);
+    writer.Varint(static_cast<uint32_t>(refusal.error.code));
+    writer.Text(AsReadableText(refusal.error.message));
+  }
+  LS_CHECK(least <= uint64_t{news.rebased} + news.refused.size());
+  writer.Raw(run);
+  return writer.Take();
+}
+
+Result<News> DecodeNews(BytesView bytes) {
+  constexpr const char* kWhere = "news";
+  ByteReader reader(bytes);
+  LS_TRY(ReadVersion(reader, kWhere));
+  const uint8_t flags = reader.U8();
+  if (!reader.ok() || (flags & ~kSynced) != 0) return Malformed("unknown flags", kWhere);
+  News news{.synced = (flags & kSynced) != 0,
+            .settled = {},
+            .rebased = 0,
+            .skipped = {},
+            .refused = {},
+            .run = {}};
+  if (!ReadSeqNum(reader, news.settled)) {
+    return Malformed("what is settled is cut off or out of range", kWhere);
+  }
+  // The run, which these two are measured by, comes last. An event is larger than a byte.
+  const uint64_t rebased = reader.Varint();
+  size_t count = 0;
+  if (rebased > reader.remaining() || !ReadCount(reader, 1, count)) {
+    return Malformed("more events are rebased or skipped than bytes follow", kWhere);
+  }
+  news.rebased = static_cast<uint32_t>(rebased);
+  news.skipped.resize(count);
+  uint64_t least = 0;
+  for (uint32_t& index : news.skipped) {
+    if (!ReadIndex(reader, kIndexEnd, least, index)) {
+      return Malformed("indexes of skipped events do not ascend", kWhere);
+    }
+  }
+  const uint64_t skipped_end = least;
+  if (!ReadCount(reader, kRefusalBytesMin, count)) {
+    return Malformed("more events are refused than bytes follow", kWhere);
+  }
+  news.refused.resize(count);
+  least = 0;
+  for (Refusal& refusal : news.refused) {
+    if (!ReadIndex(reader, rebased + count, least, refusal.index)) {
+      return Malformed("indexes of refused events do not ascend or are out of range", kWhere);
+    }
+    const uint64_t code = reader.Varint();
+    const std::string_view reason = reader.Text();
+    if (!reader.ok() || !IsText(reason)) {
+      return Malformed("the reason of a refusal is cut off or not UTF-8 without NUL", kWhere);
+    }
+    refusal.error = {KnownCode(code), std::string(reason)};
+  }
+  news.run = LS_TRY(DecodeRun(bytes.subspan(reader.position())));
+  if (std::max(rebased, skipped_end) > news.run.events.size()) {
+    return Malformed("more events are rebased or skipped than there are", kWhere);
+  }
+  return news;
+}
+
+Bytes EncodeHistory(const History& history) {
+  LS_CHECK(history.accepted <= kCounterMax);
+  ByteWriter writer;
+  writer.U8(kEventBatchVersion);
+  writer.Varint(history.accepted);
+  writer.Raw(EncodeNews(history.news));
+  return writer.Take();
+}
+
+Result<History> DecodeHistory(BytesView bytes) {
+  ByteReader reader(bytes);
+  LS_TRY(ReadVersion(reader, "history"));
+  History history;
+  history.accepted = reader.Varint();
+  if (!reader.ok() || history.accepted > kCounterMax) {
+    return Malformed("what is accepted is cut off or out of range", "history");
+  }
+  history.news = LS_TRY(DecodeNews(bytes.subspan(reader.position())));
+  return history;
+}
+
+// ---- Pages of the sync backend ---------------------------------------------------------------
+
+Bytes EncodePage(const PulledPage& page) {
+  LS_CHECK(page.metadata.size() == page.events.size());
+  ByteWriter writer;
+  writer.U8(kEventBatchVersion);
+  writer.Text(page.backend_id);
+  writer.Block(EncodeEvents(page.events));
+  for (const std::string& metadata : page.metadata) writer.Text(metadata);
+  return writer.Take();
+}
+
+Result<PulledPage> DecodePage(BytesView bytes) {
+  constexpr const char* kWhere = "pulled page";
+  ByteReader reader(bytes);
+  LS_TRY(ReadVersion(reader, kWhere));
+  const std::string_view backend_id = reader.Text();
+  if (!reader.ok() || backend_id.size() > limits::kNameBytesMax || !IsText(backend_id)) {
+    return Malformed("the backend's id is cut off, too long, or not UTF-8 without NUL", kWhere);
+  }
+  const BytesView batch = reader.Block();
+  if (!reader.ok()) return Malformed("its events are cut off", kWhere);
+  // Looked up before anything is decoded.
+  ByteReader batch_reader(batch);
+  LS_TRY(ReadVersion(batch_reader, "event batch"));
+  if (const uint64_t count = batch_reader.Varint(); count > limits::kPageEventsMax) {
+    return Error{ErrorCode::kLimitExceeded, "a page of " + std::to_string(count) +
+                                                " events exceeds kPageEventsMax (" +
+                                                std::to_string(limits::kPageEventsMax) + ")"};
+  }
+  PulledPage page{.backend_id = std::string(backend_id), .events = {}, .metadata = {}};
+  page.events = LS_TRY(DecodeEvents(batch));
+  if (!page.events.empty() && !Continues(page.events.front().parent, page.events)) {
+    return Malformed("its events do not continue one another", kWhere);
+  }
+  if (std::ranges::any_of(page.events, &Event::client_only)) {
+    return Malformed("it has client-only events", kWhere);
+  }
+  page.metadata.reserve(page.events.size());
+  for (const Event& event : page.events) {
+    const std::string_view metadata = reader.Text();
+    if (!reader.ok() || metadata.size() > limits::kEventArgsBytesMax || !IsText(metadata)) {
+      return Malformed("the metadata of " + ToString(event.seq) +
+                           " are cut off, too long, or not UTF-8 without NUL",
+                       kWhere);
+    }
+    page.metadata.emplace_back(metadata);
+  }
+  if (!reader.AtEnd()) return Malformed("bytes follow its last metadata", kWhere);
+  return page;
+}
+
+// ---- New events ------------------------------------------------------------------------------
 
 Result<std::vector<NewEvent>> DecodeNewEvents(BytesView bytes) {
   constexpr uint32_t kClientOnly = 1;

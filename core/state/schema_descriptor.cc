@@ -8,9 +8,9 @@
 #include <set>
 #include <utility>
 
+#include "core/base/fnv1a.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
-#include "core/state/fnv1a.h"
 
 namespace livestore {
 namespace {

@@ -12,7 +12,6 @@
 #include "core/sqlite/row_codec.h"
 #include "core/sqlite/rows_reader.h"
 #include "core/sqlite/savepoint.h"
-#include "core/state/fnv1a.h"
 
 namespace livestore {
 namespace {
@@ -115,18 +114,6 @@ bool MayKeepPart(std::string_view sql) {
 }
 
 }  // namespace
-
-uint64_t EventHash(const Event& event) {
-  if (event.seq.global == 0 && event.seq.client == 0) return 0;
-  Fnv1a hash;
-  hash.Number(event.seq.global);
-  hash.Number(event.seq.client);
-  hash.Part(event.name);
-  hash.Part(event.args_json);
-  hash.Part(event.client_id);
-  hash.Part(event.session_id);
-  return hash.hash();
-}
 
 struct StateDb::Impl {
   Impl(std::unique_ptr<Database> db, SchemaDescriptor app_schema, Materializer& app_materializer)

@@ -41,6 +41,7 @@ export const errorNumbers = {
   NotUndoable: 207,
   Internal: 300,
   EngineLoad: 301,
+  BackendRefused: 400,
 } as const
 
 export type ErrorCode = keyof typeof errorNumbers
