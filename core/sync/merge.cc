@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -26,54 +27,70 @@ uint32_t NextGeneration(const SyncState& state, std::span<const Event> upstream)
   return greatest == std::numeric_limits<uint32_t>::max() ? greatest : greatest + 1;
 }
 
-// The events of `mine` that upstream does not have in `news`. An event that upstream has of ours
-// stands there at the very position at which we pushed it, since upstream takes a push only where
-// it continues its head; so both lists are looked through once, by position.
-//
-// It need not be a confirmed prefix: a client-only event is not pushed further than the leader, so
-// an upstream behind it may have the synced events after it and not itself.
-std::vector<Event> WithoutKnown(std::span<const Event> mine, std::span<const Event> news) {
-  std::vector<Event> rest;
-  rest.reserve(mine.size());
-  auto theirs = news.begin();
-  for (const Event& event : mine) {
-    while (theirs != news.end() && ComparePosition(theirs->seq, event.seq) < 0) ++theirs;
-    if (theirs == news.end() || !SameEvent(event, *theirs)) rest.push_back(event);
+// Where pending and upstream part.
+struct Parting {
+  size_t confirmed = 0;  // Of pending, from the front: stay.
+  size_t settled = 0;    // Of pending, from the front: upstream is done with them. >= confirmed.
+  size_t matched = 0;    // Of upstream, from the front: here already.
+};
+
+// Upstream keeps the order in which we pushed, so what it confirms is a prefix of pending. An equal
+// event beyond what is known to be ours is of an earlier life of this session.
+Parting PartByPrefix(std::span<const Event> pending, std::span<const Event> upstream,
+                     std::optional<size_t> known) {
+  const auto parted =
+      std::mismatch(pending.begin(), pending.end(), upstream.begin(), upstream.end(), SameEvent);
+  const auto equal = static_cast<size_t>(parted.first - pending.begin());
+  const size_t confirmed = std::min(equal, known.value_or(equal));
+  return {.confirmed = confirmed, .settled = known.value_or(confirmed), .matched = confirmed};
+}
+
+// The same for an upstream that never sees client-only events.
+Parting PartBySynced(std::span<const Event> pending, std::span<const Event> upstream) {
+  size_t matched = 0;
+  size_t confirmed = 0;
+  for (; confirmed < pending.size(); ++confirmed) {
+    if (pending[confirmed].client_only()) continue;
+    if (matched == upstream.size() || !SameEvent(pending[confirmed], upstream[matched])) break;
+    ++matched;
   }
-  return rest;
+  return {.confirmed = confirmed, .settled = confirmed, .matched = matched};
+}
+
+bool AllSynced(std::span<const Event> events) {
+  return std::ranges::none_of(events, &Event::client_only);
 }
 
 }  // namespace
 
-Result<MergeOutcome> Merge(const SyncState& state, std::span<const Event> upstream) {
+Result<MergeOutcome> Merge(const SyncState& state, std::span<const Event> upstream,
+                           const UpstreamRule& rule) {
   LS_CHECK(Continues(state.upstream_head, state.pending));
+  LS_CHECK(!rule.known || (*rule.known <= state.pending.size() && !rule.synced_only));
+  LS_CHECK(!rule.synced_only || (state.upstream_head.client == 0 && AllSynced(upstream)));
   if (!Continues(state.upstream_head, upstream)) {
     return Error{ErrorCode::kUpstreamGap, "upstream events from " + ToString(upstream.front().seq) +
                                               " to " + ToString(upstream.back().seq) +
                                               " do not continue the upstream head " +
                                               ToString(state.upstream_head)};
   }
-  MergeOutcome outcome;
-  outcome.upstream_head = state.upstream_head;
-  if (upstream.empty()) return outcome;
-  outcome.upstream_head = upstream.back().seq;
-
-  // Upstream keeps the order in which we pushed, so what it confirms is a prefix of pending.
   const std::span<const Event> pending(state.pending);
-  const auto diverge =
-      std::mismatch(pending.begin(), pending.end(), upstream.begin(), upstream.end(), SameEvent);
-  outcome.confirmed = static_cast<size_t>(diverge.first - pending.begin());
-  const auto open = pending.subspan(outcome.confirmed);
-  const auto news = upstream.subspan(outcome.confirmed);
-  if (news.empty()) return outcome;  // Only confirmations; what is open stays where it is.
-
+  const Parting parting = rule.synced_only ? PartBySynced(pending, upstream)
+                                           : PartByPrefix(pending, upstream, rule.known);
+  const auto news = upstream.subspan(parting.matched);
+  MergeOutcome outcome;
+  outcome.upstream_head = upstream.empty() ? state.upstream_head : upstream.back().seq;
+  outcome.confirmed = parting.confirmed;
   outcome.materialize.assign(news.begin(), news.end());
-  if (!open.empty()) {
-    outcome.roll_back = open.size();
-    outcome.rebased = WithoutKnown(open, news);
+
+  // What is open stays in place only if nothing comes before it, and nothing of it goes.
+  if (!news.empty() || parting.settled > parting.confirmed) {
+    const auto rest = pending.subspan(parting.settled);
+    outcome.roll_back = pending.size() - parting.confirmed;
+    outcome.rebased.assign(rest.begin(), rest.end());
     Renumber(outcome.rebased, outcome.upstream_head, NextGeneration(state, upstream));
   }
-  LS_CHECK(outcome.confirmed + outcome.roll_back == state.pending.size());
+  LS_CHECK(outcome.confirmed + outcome.roll_back <= state.pending.size());
   LS_CHECK(Continues(outcome.upstream_head, outcome.rebased));
   return outcome;
 }
