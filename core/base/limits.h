@@ -27,6 +27,31 @@ inline constexpr size_t kPushBytesMax = 8u << 20;
 inline constexpr size_t kPendingEventsMax = 1'000'000;
 // Pushes that wait in the leader for the next group commit: each session has at most one.
 inline constexpr size_t kLeaderQueueMax = 4'096;
+// Session objects whose progress the log remembers.
+inline constexpr uint32_t kSessionsRememberedMax = 10'000;
+// What a leader says to a session that joins; one that missed more is given the image.
+inline constexpr uint32_t kHistoryEventsMax = 10'000;
+// Events of which a session remembers how to take them back. If more are not settled, a rebase that
+// reaches further back needs the image.
+inline constexpr size_t kSessionUndoMax = 100'000;
+
+// Events without effect that are reported at once.
+inline constexpr size_t kSkippedReportsMax = 100;
+
+// The sync backend: one push, and what may be in one page of a pull.
+inline constexpr uint32_t kBackendPushEventsMax = 50;
+inline constexpr size_t kBackendPushBytesMax = 900'000;  // Of arguments. One event may not exceed it.
+inline constexpr uint32_t kPageEventsMax = 100'000;
+// Pulled events that are merged at once: every merge rolls back all that is pending.
+inline constexpr size_t kMergeEventsMax = 5'000;
+// Pulled events that wait for a merge; more make the leader refuse pages until it has drained.
+inline constexpr size_t kPulledEventsMax = 200'000;
+// A failed call is tried again after the first time, then after twice as long, up to the maximum.
+inline constexpr int64_t kBackendRetryFirstMs = 1'000;
+inline constexpr int64_t kBackendRetryMaxMs = 30'000;
+// How long a push that the backend called behind waits for the running pull before another starts.
+inline constexpr int64_t kServerAheadWaitMs = 1'000;
+
 // Events the leader reads from the log at once to serve history or to rebuild the state.
 inline constexpr uint32_t kEventlogChunkEvents = 1'000;
 inline constexpr int64_t kEventlogChunkBytes = 16 << 20;  // Of arguments; one event may exceed it.

@@ -1,27 +1,16 @@
 #include "core/leader/leader.h"
 
 #include <algorithm>
-#include <deque>
-#include <utility>
 
 #include "core/base/check.h"
 #include "core/base/limits.h"
-#include "core/event/event_codec.h"
-#include "core/eventlog/eventlog.h"
-#include "core/sqlite/savepoint.h"
+#include "core/leader/leader_impl.h"
 
 namespace livestore {
 namespace {
 
 constexpr char kEventlogFile[] = "eventlog.db";
 constexpr char kStateFile[] = "state.db";
-
-struct QueuedPush {
-  uint32_t session = 0;
-  uint32_t push = 0;
-  EventRun run;
-  Bytes bytes;  // The same run as it came, to pass on without encoding it again.
-};
 
 }  // namespace
 
@@ -33,34 +22,10 @@ std::vector<std::string> LeaderFileNames() {
   return names;
 }
 
-struct Leader::Impl {
-  Impl(LeaderOptions leader_options, Materializer& app_materializer)
-      : options(std::move(leader_options)), materializer(app_materializer) {}
-
-  enum class Phase { kCheck, kReplay, kDone };
-
-  Result<void> OpenState();
-  Result<BootProgress> Check();
-  Result<BootProgress> Replay();
-  Result<void> MaterializeLogged(const Event& event);
-  Result<void> RepairState();
-  Result<void> AdmitQueued(DrainOutcome& outcome);
-
-  LeaderOptions options;
-  Materializer& materializer;
-  std::unique_ptr<Eventlog> eventlog;
-  std::unique_ptr<StateDb> state;
-  LeaderCounters counters;
-
-  Phase phase = Phase::kCheck;
-  std::optional<Savepoint> boot_savepoint;  // Open from the first replayed event to the last.
-  uint64_t replay_done = 0;
-  uint64_t replay_total = 0;
-
-  std::deque<QueuedPush> queue;
-  bool state_behind =
-      false;  // The log committed and the state did not: repair before the next group.
-};
+Leader::Impl::Impl(LeaderOptions leader_options, Materializer& app_materializer)
+    : options(std::move(leader_options)), materializer(app_materializer) {
+  if (options.backend) backend.emplace(*options.backend);
+}
 
 Leader::Leader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Leader::~Leader() = default;
@@ -103,34 +68,58 @@ Result<BootProgress> Leader::BootStep() {
   return BootProgress{};
 }
 
-// Decides from the recorded head what the state lacks: nothing, the log's tail, or everything.
-Result<BootProgress> Leader::Impl::Check() {
-  const std::optional<StateHead> head = LS_TRY(state->ReadHead());
-  bool usable = head && head->schema_hash == state->schema_hash();
-  if (usable && head->seq != kRootSeqNum) {
-    const std::optional<Event> reflected = LS_TRY(eventlog->At(head->seq));
-    usable = reflected && EventHash(*reflected) == head->event_hash;
+Result<bool> Leader::Impl::Holds(const Head& head) {
+  if (head.seq == kRootSeqNum) return true;
+  const std::optional<Event> event = LS_TRY(eventlog->At(head.seq));
+  return event && EventHash(*event) == head.hash;
+}
+
+Result<void> Leader::Impl::FindSettled() {
+  if (!backend) {
+    settled = eventlog->head();
+    return Ok();
   }
-  if (usable && SamePosition(head->seq, eventlog->local_head())) {
+  settled = LS_TRY(eventlog->EndOfClientOnly({.global = eventlog->upstream_head()}));
+  return Ok();
+}
+
+// Decides from the recorded head what the state lacks: nothing, the log's tail, or everything. A
+// state that reflects events which the log has no longer (a crash between the two commits of a
+// rebase) takes them back first.
+Result<BootProgress> Leader::Impl::Check() {
+  LS_TRY(FindSettled());
+  std::optional<StateHead> head = LS_TRY(state->ReadHead());
+  bool usable = head && head->schema_hash == state->schema_hash();
+  bool held = usable && LS_TRY(Holds(head->head()));
+  if (held && SamePosition(head->seq, eventlog->local_head())) {
+    // Undo rows of a time with a backend would be of other events than the last ones, later.
+    if (!backend) LS_TRY(state->TrimUndo(0));
     phase = Phase::kDone;
     return BootProgress{};
   }
 
   boot_savepoint.emplace(LS_TRY(Savepoint::Begin(state->database(), "livestore_boot")));
+  const Result<void> prepared = [&]() -> Result<void> {
+    while (usable && !held) {
+      usable = LS_TRY(state->TakeBack(nullptr));
+      if (usable) counters.events_taken_back += 1;
+      held = usable && LS_TRY(Holds(state->head().head()));
+    }
+    if (usable) {
+      replay_total = LS_TRY(eventlog->CountAfter(state->head().seq));
+      return Ok();
+    }
+    counters.rebuilds += 1;
+    replay_total = eventlog->event_count();
+    return state->Recreate();
+  }();
+  if (!prepared.ok()) {
+    boot_savepoint.reset();
+    return prepared.error();
+  }
   phase = Phase::kReplay;
   replay_done = 0;
-  if (usable) {
-    replay_total = LS_TRY(eventlog->CountAfter(head->seq));
-    return BootProgress{BootProgress::Stage::kRehydrating, 0, replay_total};
-  }
-  counters.rebuilds += 1;
-  replay_total = eventlog->event_count();
-  Result<void> recreated = state->Recreate();
-  if (!recreated.ok()) {
-    boot_savepoint.reset();
-    phase = Phase::kCheck;
-    return std::move(recreated).error();
-  }
+  if (usable) return BootProgress{BootProgress::Stage::kRehydrating, 0, replay_total};
   const uint64_t tables = options.schema.tables.size();
   return BootProgress{BootProgress::Stage::kMigrating, tables, tables};
 }
@@ -139,10 +128,11 @@ Result<BootProgress> Leader::Impl::Replay() {
   Result<void> replayed = [this]() -> Result<void> {
     const std::vector<Event> events =
         LS_TRY(eventlog->Range(state->head().seq, limits::kEventlogChunkEvents));
-    for (const Event& event : events) LS_TRY(MaterializeLogged(event));
+    for (const Event& event : events) LS_TRY(ApplyOrSkip(event, nullptr));
     replay_done += events.size();
     counters.events_replayed += events.size();
     if (!events.empty()) return Ok();
+    LS_TRY(state->TrimUndo(LS_TRY(eventlog->CountAfter(settled.seq))));
     LS_TRY(state->SaveHead());
     LS_TRY(boot_savepoint->Release());
     boot_savepoint.reset();
@@ -158,101 +148,32 @@ Result<BootProgress> Leader::Impl::Replay() {
   return BootProgress{BootProgress::Stage::kRehydrating, replay_done, replay_total};
 }
 
-// An event that is in the log stays there. If this build does not know it, it changes nothing here.
-Result<void> Leader::Impl::MaterializeLogged(const Event& event) {
-  Result<Materialized> materialized = state->Materialize(event, -1, StateDb::Record::kNothing);
-  if (materialized.ok()) return Ok();
-  if (materialized.error().code != ErrorCode::kUnknownEvent) return std::move(materialized).error();
-  state->SetHead(event.seq, EventHash(event));
-  return Ok();
-}
-
-Result<void> Leader::Submit(uint32_t session, uint32_t push, BytesView event_run) {
-  LS_CHECK(impl_->phase == Impl::Phase::kDone);
-  if (impl_->queue.size() >= limits::kLeaderQueueMax) {
-    return Error{ErrorCode::kLimitExceeded, "too many pushes wait in the leader (kLeaderQueueMax)"};
-  }
-  QueuedPush queued{session, push, LS_TRY(DecodeRun(event_run)),
-                    Bytes(event_run.begin(), event_run.end())};
-  if (queued.run.events.empty()) return Error{ErrorCode::kMalformedBytes, "a push holds no event"};
-  impl_->queue.push_back(std::move(queued));
-  return Ok();
-}
-
-Result<DrainOutcome> Leader::Drain() {
-  Impl& self = *impl_;
-  LS_CHECK(self.phase == Impl::Phase::kDone);
-  DrainOutcome outcome;
-  if (self.queue.empty()) return outcome;
-  if (self.state_behind) LS_TRY(self.RepairState());
-
-  const StateHead old_head = self.state->head();
-  Savepoint group = LS_TRY(Savepoint::Begin(self.state->database(), "livestore_group"));
-  Result<void> logged = self.AdmitQueued(outcome);
-  if (!logged.ok()) {
-    // Nothing of the group is in the log, so nothing of it may stay in the state.
-    group.Rollback();
-    self.state->SetHead(old_head.seq, old_head.event_hash);
-    self.state_behind = true;  // The connection may be unusable after a full disk; look again.
-    return std::move(logged).error();
-  }
-  self.queue.clear();
-
-  // The events are durable now, whatever happens to the state: it is repaired from the log.
-  Result<void> saved = self.state->SaveHead();
-  if (saved.ok()) saved = group.Release();
-  if (!saved.ok()) {
-    group.Rollback();
-    self.state_behind = true;
-  }
-  return outcome;
-}
-
-// Puts every queued push into the log, or into the outcome as refused, and flushes.
-Result<void> Leader::Impl::AdmitQueued(DrainOutcome& outcome) {
-  LS_TRY(eventlog->Begin());
-  uint64_t appended = 0;
-  Result<void> logged = [&]() -> Result<void> {
-    for (QueuedPush& push : queue) {
-      PushResult result{.session = push.session, .push = push.push};
-      const auto& [base, pushed] = push.run;
-      if (SamePosition(base, state->head().seq)) {
-        size_t admitted = 0;
-        result.answer = PushAnswer::kAccepted;
-        for (; admitted < pushed.size(); ++admitted) {
-          Result<void> materialized = MaterializeLogged(pushed[admitted]);
-          if (materialized.ok()) continue;
-          if (IsStorageError(materialized.error().code)) return std::move(materialized).error();
-          result.answer = PushAnswer::kFailed;
-          result.failed_index = static_cast<uint32_t>(admitted);
-          result.error = std::move(materialized).error();
-          break;
-        }
-        const auto events = std::span<const Event>(pushed).first(admitted);
-        if (!events.empty()) {
-          LS_TRY(eventlog->Append(events));
-          appended += events.size();
-          const bool whole = admitted == pushed.size();
-          outcome.entries.push_back(
-              {.advance = Advance{push.session, whole ? push.bytes : EncodeRun(base, events)}});
-        }
-      }
-      outcome.entries.push_back({.result = std::move(result)});
+Result<void> Leader::Impl::Recover() {
+  if (eventlog->lost()) {
+    const Head known = eventlog->head();
+    const uint64_t known_upstream = eventlog->upstream_head();
+    LS_TRY(eventlog->Reopen());
+    if (eventlog->head() != known || eventlog->upstream_head() != known_upstream) {
+      // The group is in the log, and who waited for its outcome will never hear of it.
+      BeginAnew();
     }
-    return Ok();
-  }();
-  if (logged.ok() && appended > 0) {
-    logged = eventlog->Commit();
-  } else {
-    eventlog->Rollback();
+    state_behind = true;
   }
-  if (!logged.ok()) {
-    outcome.entries.clear();
-    return logged;
-  }
-  counters.events_appended += appended;
-  if (appended > 0) counters.groups += 1;
+  if (state_behind) LS_TRY(RepairState());
   return Ok();
+}
+
+// The log is not what anybody knew: the sessions join again, and are told then what it has of their
+// events; the backend is asked anew.
+void Leader::Impl::BeginAnew() {
+  outcome.rejoin = true;
+  std::erase_if(pushes, [](const QueuedPush& queued) { return !queued.orphan(); });
+  refusal.reset();
+  pages.clear();
+  pulled_events = 0;
+  in_flight.clear();
+  if (backend && backend->pulling()) pulls_to_stop.push_back(backend->pull());
+  if (backend) backend->Restart();
 }
 
 // Brings a state that fell behind the log, or whose connection failed, up to the log again.
@@ -269,21 +190,215 @@ Result<void> Leader::Impl::RepairState() {
   return repaired;
 }
 
-Result<std::optional<Bytes>> Leader::EventsAfter(const SeqNum& cursor) {
-  if (!LS_TRY(impl_->eventlog->Holds(cursor))) return std::optional<Bytes>();
-  std::vector<Event> events;
-  SeqNum after = cursor;
-  while (true) {
-    std::vector<Event> chunk = LS_TRY(impl_->eventlog->Range(after, limits::kEventlogChunkEvents));
-    if (chunk.empty()) break;
-    after = chunk.back().seq;
-    std::move(chunk.begin(), chunk.end(), std::back_inserter(events));
+// ---- Pushes ------------------------------------------------------------------------------------
+
+Result<void> Leader::Submit(uint32_t session, uint32_t push, BytesView push_bytes) {
+  LS_CHECK(impl_->phase == Impl::Phase::kDone);
+  if (impl_->pushes.size() >= limits::kLeaderQueueMax) {
+    return Error{ErrorCode::kLimitExceeded, "too many pushes wait in the leader (kLeaderQueueMax)"};
   }
-  return std::optional<Bytes>(EncodeRun(cursor, events));
+  BytesView run_bytes;
+  Push decoded = LS_TRY(DecodePush(push_bytes, &run_bytes));
+  impl_->pushes.push_back(
+      {session, push, std::move(decoded), Bytes(run_bytes.begin(), run_bytes.end())});
+  return Ok();
+}
+
+Result<void> Leader::SubmitOrphans(BytesView push_bytes) { return Submit(0, 0, push_bytes); }
+
+Result<DrainOutcome> Leader::Drain() {
+  Impl& self = *impl_;
+  LS_CHECK(self.phase == Impl::Phase::kDone);
+  if (!HasWork()) return std::exchange(self.outcome, {});
+  if (self.eventlog->lost() || self.state_behind) LS_TRY(self.Recover());
+
+  if (self.new_backend_id) {
+    LS_TRY(self.Group(
+        [&](DrainOutcome& out) { return self.ReplaceBackend(*self.new_backend_id, out); }));
+    self.new_backend_id.reset();
+  }
+  if (!self.pages.empty()) LS_TRY(self.TakePages());
+  if (self.refusal) {
+    LS_TRY(self.Group([&](DrainOutcome& out) { return self.TakeRefusal(out); }));
+    self.refusal.reset();
+  }
+  if (!self.pushes.empty()) {
+    LS_TRY(self.Group([&](DrainOutcome& out) { return self.AdmitQueued(out); }));
+    self.pushes.clear();
+  }
+  return std::exchange(self.outcome, {});
+}
+
+bool Leader::HasWork() const {
+  const Impl& self = *impl_;
+  return !self.pushes.empty() || !self.pages.empty() || self.refusal || self.new_backend_id ||
+         self.state_behind || self.eventlog->lost() || self.outcome.rejoin ||
+         !self.outcome.entries.empty() || !self.outcome.skipped.empty();
+}
+
+Result<void> Leader::Impl::AdmitQueued(DrainOutcome& out) {
+  const SeqNum before = eventlog->local_head();
+  for (QueuedPush& queued : pushes) {
+    if (queued.orphan()) {
+      LS_TRY(AdmitOrphans(queued, out));
+    } else {
+      PushResult result = LS_TRY(Admit(queued, out));
+      out.entries.push_back({.result = std::move(result)});
+    }
+  }
+  if (eventlog->local_head() != before) counters.groups += 1;
+  return Ok();
+}
+
+// What can be taken of a push. Whatever it is, `accepted` of its session moves with it, so that the
+// same push after a crash is known.
+Result<PushResult> Leader::Impl::Admit(QueuedPush& queued, DrainOutcome& out) {
+  const auto& [instance, counters_of, run] = queued.push;
+  PushResult result{.session = queued.session, .push = queued.number};
+  if (!SameHead(run.base, state->head().head())) return result;
+  if (counters_of.front() <= LS_TRY(eventlog->Accepted(instance))) return result;
+
+  result.answer = PushAnswer::kAccepted;
+  size_t admitted = 0;
+  for (; admitted < run.events.size(); ++admitted) {
+    Result<void> applied = Apply(run.events[admitted]);
+    if (applied.ok()) continue;
+    if (IsStorageError(applied.error().code)) return std::move(applied).error();
+    result.answer = PushAnswer::kFailed;
+    result.failed_index = static_cast<uint32_t>(admitted);
+    result.error = std::move(applied).error();
+    break;
+  }
+  const auto events = std::span<const Event>(run.events).first(admitted);
+  if (!events.empty()) {
+    LS_TRY(eventlog->Append(events));
+    counters.events_appended += events.size();
+    const bool whole = admitted == run.events.size();
+    out.entries.push_back(
+        {.news = NewsFor{queued.session,
+                         EncodeNewsAround(NewsAt(run.base), whole ? queued.run_bytes
+                                                                  : EncodeRun(run.base, events))}});
+  }
+  LS_TRY(eventlog->SetAccepted(instance, counters_of[std::min(admitted, counters_of.size() - 1)]));
+  return result;
+}
+
+// What the log does not have of a session that is no more, at the end of the log.
+Result<void> Leader::Impl::AdmitOrphans(QueuedPush& queued, DrainOutcome& out) {
+  auto& [instance, counters_of, run] = queued.push;
+  const uint64_t accepted = LS_TRY(eventlog->Accepted(instance));
+  if (counters_of.back() <= accepted) return Ok();
+  const Head base = state->head().head();
+  std::vector<Event> events;
+  for (size_t i = 0; i < run.events.size(); ++i) {
+    if (counters_of[i] <= accepted) continue;
+    Event event = run.events[i];
+    const SeqNumPair place = NextSeqNum(state->head().seq, event.client_only());
+    event.seq = place.seq;
+    event.parent = place.parent;
+    Result<void> applied = Apply(event);
+    if (applied.ok()) {
+      events.push_back(std::move(event));
+    } else if (IsStorageError(applied.error().code)) {
+      return applied;
+    } else {
+      out.refused.push_back({std::move(event), std::move(applied).error()});
+    }
+  }
+  LS_TRY(eventlog->Append(events));
+  LS_TRY(eventlog->SetAccepted(instance, counters_of.back()));
+  counters.events_appended += events.size();
+  if (!events.empty()) {
+    out.entries.push_back(
+        {.news = NewsFor{0, EncodeNewsAround(NewsAt(base), EncodeRun(base, events))}});
+  }
+  return Ok();
+}
+
+Result<void> Leader::Impl::Apply(const Event& event) {
+  const Head before = state->head().head();
+  const auto record =
+      MayBeTakenBack(event, before) ? StateDb::Record::kChangeset : StateDb::Record::kNothing;
+  Result<Materialized> materialized = state->Materialize(event, -1, record);
+  if (materialized.ok()) return Passed(event, before, *materialized);
+  if (materialized.error().code != ErrorCode::kUnknownEvent) return std::move(materialized).error();
+  // An event of a newer build is kept in the log; it means nothing to this one.
+  return Passed(event, before, {});
+}
+
+Result<void> Leader::Impl::ApplyOrSkip(const Event& event, bool* skipped) {
+  const Head before = state->head().head();
+  Result<void> applied = Apply(event);
+  if (applied.ok() || IsStorageError(applied.error().code)) return applied;
+  Report(event, applied.error());
+  if (skipped != nullptr) *skipped = true;
+  return Passed(event, before, {});
+}
+
+// False for what is settled already (replayed after a boot, a repair or a rebase), and for what
+// settles at once: everything without a backend, and a client-only event right after what is
+// settled, which stays there in every rebase.
+bool Leader::Impl::MayBeTakenBack(const Event& event, const Head& before) const {
+  if (!backend || (event.client_only() && settled == before)) return false;
+  return ComparePosition(event.seq, settled.seq) > 0;
+}
+
+// The state has passed `event`, by its effect or without one.
+Result<void> Leader::Impl::Passed(const Event& event, const Head& before,
+                                  const Materialized& materialized) {
+  const bool keep = MayBeTakenBack(event, before);
+  state->SetHead(event.seq, EventHash(event));
+  if (keep) return state->KeepUndo(before, materialized);
+  if (ComparePosition(event.seq, settled.seq) > 0) settled = state->head().head();
+  return Ok();
+}
+
+// A materializer that fails for every event of a long log would fill memory with reports.
+void Leader::Impl::Report(const Event& event, const Error& error) {
+  if (outcome.skipped.size() < limits::kSkippedReportsMax) {
+    outcome.skipped.push_back({event, error});
+  }
+}
+
+News Leader::Impl::NewsAt(const Head& base) const {
+  News news;
+  news.synced = backend.has_value();
+  news.settled = settled.seq;
+  news.run.base = base;
+  return news;
+}
+
+// ---- Joining -----------------------------------------------------------------------------------
+
+Result<Joined> Leader::Join(const std::optional<Head>& cursor, std::string_view instance) {
+  Impl& self = *impl_;
+  LS_CHECK(self.phase == Impl::Phase::kDone);
+  if (self.eventlog->lost() || self.state_behind) LS_TRY(self.Recover());
+
+  Joined joined;
+  History history;
+  history.accepted = LS_TRY(self.eventlog->Accepted(instance));
+  const bool known = cursor && LS_TRY(self.Holds(*cursor)) &&
+                     LS_TRY(self.eventlog->CountAfter(cursor->seq)) <= limits::kHistoryEventsMax;
+  history.news = self.NewsAt(known ? *cursor : self.state->head().head());
+  if (!known) {
+    joined.image = LS_TRY(self.state->database().Serialize());
+  } else {
+    std::vector<Event>& events = history.news.run.events;
+    SeqNum after = cursor->seq;
+    while (true) {
+      std::vector<Event> chunk = LS_TRY(self.eventlog->Range(after, limits::kEventlogChunkEvents));
+      if (chunk.empty()) break;
+      after = chunk.back().seq;
+      std::move(chunk.begin(), chunk.end(), std::back_inserter(events));
+    }
+  }
+  joined.history = EncodeHistory(history);
+  return joined;
 }
 
 Result<Bytes> Leader::Image() {
-  if (impl_->state_behind) LS_TRY(impl_->RepairState());
+  if (impl_->eventlog->lost() || impl_->state_behind) LS_TRY(impl_->Recover());
   return impl_->state->database().Serialize();
 }
 

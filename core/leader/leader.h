@@ -8,6 +8,17 @@
 // follows and records which event it reflects, so a crash between the two is repaired at boot by
 // replay.
 //
+// With a sync backend the end of the log is pending too: events that the backend has not ordered.
+// What is pulled is merged like anything from upstream, and the log's end may be rewritten by it:
+// eventlog first, in one transaction; the state takes back what it must by its undo rows.
+//
+// An event that is in the log stays there, and in its place, whatever its materializer says: if it
+// fails, the event changes nothing here, which is reported (SkippedEvent), and the sessions follow
+// the leader in that. Stopping instead would wedge this client for good.
+//
+// Each session object counts its events; the log remembers how far it has them, in the transaction
+// that appends them. So a push that is repeated after a crash is applied once.
+//
 // Owns both databases through the VFS it is given. Knows no port, clock or browser.
 //
 // Boot: Open, then BootStep until it says it is done. A state of another schema or another history
@@ -29,15 +40,24 @@
 #include "core/state/materializer.h"
 #include "core/state/schema_descriptor.h"
 #include "core/state/state_db.h"
+#include "core/sync/backend_sync.h"
 
 namespace livestore {
 
 // The files a leader's VFS must hold: both databases with their -wal and -journal.
 std::vector<std::string> LeaderFileNames();
 
+// What to do when the backend turns out to be another one than the log was synced with.
+enum class BackendIdMismatch {
+  kReset,   // Take the new one's events in place of what the old one ordered; keep what is pending.
+  kIgnore,  // Stay as it is, and stop syncing.
+};
+
 struct LeaderOptions {
   SchemaDescriptor schema;
-  std::string vfs_name;  // Of a PoolVfs that holds LeaderFileNames().
+  std::string vfs_name;                         // Of a PoolVfs that holds LeaderFileNames().
+  std::optional<BackendSyncOptions> backend{};  // Without one nothing is ever synced.
+  BackendIdMismatch on_backend_id_mismatch = BackendIdMismatch::kReset;
 };
 
 struct BootProgress {
@@ -58,20 +78,64 @@ struct PushResult {
   Error error{};  // kFailed: why.
 };
 
-// One accepted run of events, in the order of the log.
-struct Advance {
-  uint32_t author = 0;  // The session that pushed it; every other session is sent the events.
-  Bytes events;         // An event run.
+// What became of the log.
+struct NewsFor {
+  uint32_t author = 0;  // The session whose push it was; every other session is sent the news.
+  Bytes news;           // See News in core/event/event_codec.h.
 };
 
-// To be delivered in this order: advances and results interleave as the log grew. Each entry is
-// either an advance or a result.
+// An event whose materializer failed: it is in the log and changes nothing.
+struct SkippedEvent {
+  Event event;
+  Error error;
+};
+
+// An event that the backend refused for good: it is in no log any more.
+struct RefusedEvent {
+  Event event;
+  Error error;
+};
+
+// To be delivered in this order: news and results interleave as the log grew. Each entry is either.
 struct DrainOutcome {
   struct Entry {
-    std::optional<Advance> advance{};
+    std::optional<NewsFor> news{};
     std::optional<PushResult> result{};
   };
   std::vector<Entry> entries;
+  bool rejoin = false;  // After that every session must join again: news for it were lost.
+  std::vector<SkippedEvent> skipped;
+  std::vector<RefusedEvent> refused;
+};
+
+// What a session that joins is given: the history after its cursor, or the image and the history
+// after that.
+struct Joined {
+  std::optional<Bytes> image{};
+  Bytes history;
+};
+
+// One thing to do with the sync backend. Answers go to the On... calls below, with its number.
+struct BackendRequest {
+  enum class Kind { kPull, kStopPull, kPush };
+  Kind kind = Kind::kPull;
+  uint32_t number = 0;
+  // kPull: everything after this global number, with what the backend said of that event, if
+  // anything; and go on if live.
+  uint64_t cursor = 0;
+  std::string cursor_metadata{};
+  std::string backend_id{};  // Of the backend that this log was synced with; empty if not known.
+  bool live = false;
+  Bytes events{};  // kPush: a batch of synced events in order (EncodeEvents).
+};
+
+struct LeaderSyncStatus {
+  SeqNum local_head;
+  uint64_t upstream_head = 0;  // The last event the backend has confirmed.
+  uint64_t pending_count = 0;  // Events after it, client-only ones included.
+  bool online = false;
+  bool caught_up = false;  // A pull has reached the backend's head since the boot.
+  bool halted = false;     // Another backend, and kIgnore: syncing has stopped.
 };
 
 struct LeaderCounters {
@@ -80,6 +144,10 @@ struct LeaderCounters {
   uint64_t events_replayed = 0;
   uint64_t rebuilds = 0;
   uint64_t damaged_states = 0;  // State files found damaged and begun anew.
+  uint64_t rebases = 0;         // Groups that rewrote the end of the log.
+  uint64_t events_rebased = 0;
+  uint64_t events_taken_back = 0;  // From the state, by undo rows.
+  uint64_t events_pulled = 0;
 };
 
 class Leader {
@@ -95,17 +163,46 @@ class Leader {
   // SQLite rolls back.
   Result<BootProgress> BootStep();
 
-  // Queues a push. Fails with kMalformedBytes or kLimitExceeded; the session is then at fault.
-  // REQUIRES: the boot is done.
-  Result<void> Submit(uint32_t session, uint32_t push, BytesView event_run);
-  // Takes everything queued into the log. On failure (kStorageFull, kStorageIo) nothing of the
-  // group is in the log or the state, every push of it stays queued, and Drain may be tried again.
+  // Queues a push of the session with this number (not 0). Fails with kMalformedBytes or
+  // kLimitExceeded; the session is then at fault. REQUIRES: the boot is done.
+  Result<void> Submit(uint32_t session, uint32_t push, BytesView push_bytes);
+  // The same for a push of a session that is no more (ClientSession::PendingAsPush): what the log
+  // does not have of it is put at its end, whatever it continued. There is no answer.
+  Result<void> SubmitOrphans(BytesView push_bytes);
+  // Takes everything queued into the log: pages of the backend first, then pushes. On failure
+  // (kStorageFull, kStorageIo) everything not yet taken in stays queued, nothing is half done, and
+  // Drain may be tried again.
   Result<DrainOutcome> Drain();
+  // True if a Drain would do, or has to tell, anything.
+  [[nodiscard]] bool HasWork() const;
 
-  // History for a session that knows the log up to `cursor`: the run of events after it, or
-  // nullopt if the log holds no such event (the session then needs the image).
-  Result<std::optional<Bytes>> EventsAfter(const SeqNum& cursor);
-  // The state as a database image for ClientSession::LoadImage.
+  // For a session that joins, with the end of the log it knows, if any, and its instance name.
+  // Everything it has pushed before must have been answered.
+  Result<Joined> Join(const std::optional<Head>& cursor, std::string_view instance);
+
+  // ---- The sync backend. These do nothing without one, and for numbers that are not current.
+
+  // What is to be asked of the backend now; nothing as long as HasWork. Call after each call below,
+  // each Drain, and at WakeAt. An event that no backend would take makes HasWork true.
+  Result<std::vector<BackendRequest>> NextRequests(int64_t now_ms);
+  [[nodiscard]] std::optional<int64_t> WakeAt(int64_t now_ms) const;
+  // Queues a page of a pull for the next Drain. What the log has already is passed over; a gap makes
+  // the pull start anew. A pull that ends at the backend's head says so in its last page, which may
+  // be empty. Fails with kMalformedBytes or kLimitExceeded, and the pull starts anew,
+  // after a while.
+  Result<void> OnPulled(uint32_t pull, BytesView page, bool caught_up, int64_t now_ms);
+  void OnPullEnded(uint32_t pull, int64_t now_ms);
+  void OnPullFailed(uint32_t pull, int64_t now_ms);
+  void OnPushTaken(uint32_t push);
+  void OnPushFailed(uint32_t push, BackendFailure failure, int64_t now_ms);
+  // The backend refuses the event at `index` of the batch for good. Done by the next Drain.
+  void OnPushRefused(uint32_t push, uint32_t index, std::string reason, int64_t now_ms);
+  // The backend says that it is another one than it was; "" for one without an id.
+  void OnBackendReplaced(std::string id);
+  void OnConnection(bool online);
+  [[nodiscard]] LeaderSyncStatus sync_status() const;
+
+  // The state as a database image. REQUIRES: the boot is done.
   Result<Bytes> Image();
 
   // The same reading side that materializers use in a session.

@@ -3,7 +3,16 @@
 //
 //     Commit ──► pending e4' e5' ──► NextPush ──(port)──► leader
 //                   ▲                                       │
-//                   └── OnPushAccepted / OnAdvance ◄────────┘
+//                   └── OnPushAccepted / OnNews ◄───────────┘
+//
+//     settled ── accepted ── pending'          the session's view of the log
+//                    ▲           ▲
+//             may be rebased   not in the log yet
+//             by the leader
+//
+// What is not settled can be taken back, newest first, by its changeset.
+//
+// Each commit's events are counted, from 1. Receipts are such counters: see Receipts.
 //
 // A state machine: calls and messages in, outcomes out. It owns an in-memory state database and
 // nothing else; it knows no port, no clock and no storage. It decides sequence numbers, what to
@@ -38,13 +47,27 @@ namespace livestore {
 struct ClientSessionOptions {
   std::string client_id;
   std::string session_id;
+  // Of this object, never used before: the leader tells by it what it has of this session's events.
+  // Not empty, at most limits::kNameBytesMax bytes.
+  std::string instance;
   SchemaDescriptor schema;
 };
 
-// A pending event that can never be accepted, and why. It has been rolled back.
+// An own event that can never be accepted, or that the sync backend refused, and why. It has been
+// rolled back.
 struct RejectedEvent {
-  Event event;
+  uint64_t counter = 0;
+  Event event;  // As it stood last. Of an accepted one only the position is known.
+  bool accepted = false;  // The leader had it: the backend refused it.
   Error error;
+};
+
+// How far the events committed here have come, as counters: all up to it, but for rejected ones.
+struct Receipts {
+  uint64_t committed = 0;  // The last event committed.
+  uint64_t persisted = 0;  // Flushed by the leader.
+  uint64_t synced = 0;     // Ordered by the sync backend; 0 for ever without one. Client-only events
+                           // count as synced with the ones before them.
 };
 
 struct FollowOutcome {
@@ -67,15 +90,16 @@ class ClientSession {
                                                        Materializer& materializer);
   ~ClientSession();
 
-  // Replaces the state by the leader's image and materializes pending on top of it. Every live
-  // query is stale. Fails with kMalformedBytes, kSchemaMismatch, kNewerFormat; nothing has changed
-  // then.
-  Result<FollowOutcome> LoadImage(BytesView image);
+  // Replaces the state by the leader's image and materializes pending on top of it. `history` is
+  // what the leader says of its log from the image on. Every live query is stale. Fails with
+  // kMalformedBytes, kSchemaMismatch, kNewerFormat, kUpstreamGap (the history does not continue the
+  // image); nothing has changed then.
+  Result<FollowOutcome> LoadImage(BytesView image, BytesView history);
 
   // Applies `events` as one transaction and returns the stale live queries. All or nothing.
   Result<std::vector<LiveQueryId>> Commit(std::span<const NewEvent> events);
 
-  // The next run for the leader (core/event/event_codec.h), or nullopt while one is unanswered,
+  // The next push for the leader (core/event/event_codec.h), or nullopt while one is unanswered,
   // while a history or an image is awaited, or when nothing is pending.
   std::optional<Bytes> NextPush();
   // The leader took the batch in flight: it is durable.
@@ -86,13 +110,14 @@ class ClientSession {
   // before it were accepted. It is dropped here and the rest rebased.
   Result<FollowOutcome> OnPushFailed(size_t failed_index, Error error);
 
-  // A run of events that others committed, continuing upstream_head. Fails with kUpstreamGap (then
-  // say hello again), kMalformedBytes.
-  Result<FollowOutcome> OnAdvance(BytesView event_run);
+  // What became of the leader's log. Fails with kUpstreamGap (then join again), kMalformedBytes.
+  Result<FollowOutcome> OnNews(BytesView news);
   // A new leader took over, or the port was lost: forgets the batch in flight, whose fate the new
-  // leader's history will tell: until OnAdvance or LoadImage brings it, nothing is pushed. Returns
-  // the cursor for `hello`.
-  SeqNum OnLeaderChange();
+  // leader's history will tell: until OnHistory or LoadImage brings it, nothing is pushed. Returns
+  // the cursor to join with.
+  Head OnLeaderChange();
+  // What the leader that was joined says of its log after the cursor. Fails as OnNews does.
+  Result<FollowOutcome> OnHistory(BytesView history);
 
   Result<StatementId> Prepare(std::string_view sql);
   [[nodiscard]] const StatementInfo& Info(StatementId statement) const;
@@ -101,6 +126,10 @@ class ClientSession {
   [[nodiscard]] LiveQueries& live_queries();
 
   [[nodiscard]] SyncStatus sync_status() const;
+  [[nodiscard]] Receipts receipts() const;
+  // Everything pending as one push, for a journal at the end of a page; nullopt if nothing is. The
+  // next leader takes it with Leader::SubmitOrphans.
+  [[nodiscard]] std::optional<Bytes> PendingAsPush() const;
   [[nodiscard]] const std::string& schema_hash() const;
   // The whole state, as LoadImage takes it.
   Result<Bytes> Image();
