@@ -212,12 +212,12 @@ Result<DrainOutcome> Leader::Drain() {
   if (!HasWork()) return std::exchange(self.outcome, {});
   if (self.eventlog->lost() || self.state_behind) LS_TRY(self.Recover());
 
-  if (self.new_backend_id) {
-    LS_TRY(self.Group(
-        [&](DrainOutcome& out) { return self.ReplaceBackend(*self.new_backend_id, out); }));
-    self.new_backend_id.reset();
-  }
   if (!self.pages.empty()) LS_TRY(self.TakePages());
+  if (self.new_backend_id) {
+    LS_TRY(self.Group([&](DrainOutcome&) { return self.ReplaceBackend(*self.new_backend_id); }));
+    self.new_backend_id.reset();
+    self.BeginAnew();
+  }
   if (self.refusal) {
     LS_TRY(self.Group([&](DrainOutcome& out) { return self.TakeRefusal(out); }));
     self.refusal.reset();
@@ -419,6 +419,8 @@ Result<BytesView> Leader::Query(StatementId statement, BytesView binds) {
 }
 
 SeqNum Leader::local_head() const { return impl_->eventlog->local_head(); }
+
+Head Leader::head() const { return impl_->eventlog->head(); }
 
 const std::string& Leader::schema_hash() const { return impl_->state->schema_hash(); }
 

@@ -212,6 +212,7 @@ class Leader {
   Result<BytesView> Query(StatementId statement, BytesView binds);
 
   [[nodiscard]] SeqNum local_head() const;
+  [[nodiscard]] Head head() const;
   [[nodiscard]] const std::string& schema_hash() const;
   [[nodiscard]] LeaderCounters counters() const;
 

@@ -98,17 +98,20 @@ std::vector<Event> Numbered(SeqNum head, const std::vector<NewEvent>& events,
   return numbered;
 }
 
-// As a session sends them that knows the log up to the event before.
-Bytes Encoded(const std::vector<Event>& events, std::optional<SeqNum> base = std::nullopt) {
-  return EncodeRun(base.value_or(events.front().parent), events);
+// As the session object `instance` sends them, for which they are its events from `first` on.
+Bytes Encoded(const Head& base, const std::vector<Event>& events,
+              const std::string& instance = "tab", uint64_t first = 1) {
+  std::vector<uint64_t> counters;
+  for (size_t i = 0; i < events.size(); ++i) counters.push_back(first + i);
+  return EncodePush(instance, counters, base, events);
 }
 
 std::string Answers(const DrainOutcome& outcome) {
   std::string text;
   for (const auto& entry : outcome.entries) {
-    if (entry.advance) {
-      text += "advance:" + std::to_string(entry.advance->author) + "x" +
-              std::to_string(DecodeRun(entry.advance->events)->events.size()) + " ";
+    if (entry.news) {
+      text += "news:" + std::to_string(entry.news->author) + "x" +
+              std::to_string(DecodeNews(entry.news->news)->run.events.size()) + " ";
     } else {
       const char* names[] = {"accepted", "rejected", "failed"};
       text += std::string(names[static_cast<int>(entry.result->answer)]) + ":" +
@@ -143,13 +146,16 @@ class LeaderTest : public ::testing::Test {
   }
   Leader& leader() { return *process_->leader; }
 
-  void Submit(uint32_t session, const std::vector<Event>& events,
-              std::optional<SeqNum> base = std::nullopt) {
-    ASSERT_TRUE(leader().Submit(session, ++push_, Encoded(events, base)).ok());
+  // Every push here is of a session object of its own, unless it is named.
+  void Submit(uint32_t session, const Head& base, const std::vector<Event>& events,
+              const std::string& instance = "") {
+    ++push_;
+    const std::string name = instance.empty() ? "tab" + std::to_string(push_) : instance;
+    ASSERT_TRUE(leader().Submit(session, push_, Encoded(base, events, name)).ok());
   }
   DrainOutcome Take(uint32_t session, const std::vector<NewEvent>& events) {
-    const SeqNum head = leader().local_head();
-    Submit(session, Numbered(head, events), head);
+    const Head head = leader().head();
+    Submit(session, head, Numbered(head.seq, events));
     auto outcome = leader().Drain();
     EXPECT_TRUE(outcome.ok()) << outcome.error().message;
     return std::move(*outcome);
@@ -163,7 +169,7 @@ class LeaderTest : public ::testing::Test {
 
 TEST_F(LeaderTest, AcceptsWhatContinuesItsHeadAndTellsTheOthers) {
   EXPECT_EQ(Answers(Take(1, {TodoCreated("a"), NoteSet("n", "x"), TodoDone("a")})),
-            "advance:1x3 accepted:1 ");
+            "news:1x3 accepted:1 ");
   EXPECT_EQ(ToString(leader().local_head()), "e2");
   EXPECT_EQ(TodoRows(leader()), "at1");
 }
@@ -171,30 +177,32 @@ TEST_F(LeaderTest, AcceptsWhatContinuesItsHeadAndTellsTheOthers) {
 TEST_F(LeaderTest, RejectsWhatDoesNotContinueItsHead) {
   const std::vector<Event> on_root = Numbered({}, {TodoCreated("b")});
   Take(1, {TodoCreated("a")});
-  Submit(2, on_root);
+  Submit(2, {}, on_root);
   EXPECT_EQ(Answers(*leader().Drain()), "rejected:2 ");
   EXPECT_EQ(TodoRows(leader()), "at0");
 }
 
 TEST_F(LeaderTest, RejectsASyncedEventOfASessionThatMissedAClientOnlyOne) {
   Take(1, {TodoCreated("a")});
-  const std::vector<Event> on_e1 = Numbered({.global = 1}, {TodoCreated("b")});
+  const Head e1 = leader().head();
   Take(1, {NoteSet("n", "x")});
-  Submit(2, on_e1);  // e2 follows e1.1 by number, but was committed on e1.
+  Submit(
+      2, e1,
+      Numbered(e1.seq, {TodoCreated("b")}));  // e2 follows e1.1 by number, but was committed on e1.
   EXPECT_EQ(Answers(*leader().Drain()), "rejected:2 ");
 }
 
 TEST_F(LeaderTest, GroupCommitTakesEveryQueuedPushWithOneFlush) {
-  SeqNum head = leader().local_head();
+  Head head = leader().head();
   for (uint32_t session = 1; session <= 5; ++session) {
-    const auto events = Numbered(head, {TodoCreated("t" + std::to_string(session))});
-    head = events.back().seq;
-    Submit(session, events);
+    const auto events = Numbered(head.seq, {TodoCreated("t" + std::to_string(session))});
+    Submit(session, head, events);
+    head = HeadOf(events.back());
   }
   const int flushes = pool_.flushes;
   EXPECT_EQ(Answers(*leader().Drain()),
-            "advance:1x1 accepted:1 advance:2x1 accepted:2 advance:3x1 accepted:3 "
-            "advance:4x1 accepted:4 advance:5x1 accepted:5 ");
+            "news:1x1 accepted:1 news:2x1 accepted:2 news:3x1 accepted:3 "
+            "news:4x1 accepted:4 news:5x1 accepted:5 ");
   EXPECT_EQ(pool_.flushes - flushes, 1);
   EXPECT_EQ(leader().counters().groups, 1u);
 }
@@ -209,42 +217,60 @@ TEST_F(LeaderTest, Law2_WhatWasAcceptedSurvivesACrash) {
 
 TEST_F(LeaderTest, Law3_TheSamePushAfterACrashIsNotAppliedTwice) {
   const auto events = Numbered({}, {TodoCreated("a")});
-  Submit(1, events);
+  Submit(1, {}, events, "tab");
   ASSERT_TRUE(leader().Drain().ok());
   Start();
-  Submit(1, events);
+  EXPECT_EQ(DecodeHistory(leader().Join(Head{}, "tab")->history)->accepted, 1u);
+  Submit(1, {}, events, "tab");
   EXPECT_EQ(Answers(*leader().Drain()), "rejected:1 ");
   EXPECT_EQ(TodoRows(leader()), "at0");
 }
 
 TEST_F(LeaderTest, AnEventThatCannotBeMaterializedFailsAloneWithItsIndex) {
   const DrainOutcome outcome = Take(1, {TodoCreated("a"), Broken(), TodoCreated("b")});
-  EXPECT_EQ(Answers(outcome), "advance:1x1 failed:1 ");
+  EXPECT_EQ(Answers(outcome), "news:1x1 failed:1 ");
   const PushResult& result = *outcome.entries[1].result;
   EXPECT_EQ(result.failed_index, 1u);
   EXPECT_EQ(result.error.code, ErrorCode::kMaterializerThrew);
   EXPECT_THAT(result.error.message, HasSubstr("Broken"));
   EXPECT_EQ(TodoRows(leader()), "at0");
   EXPECT_EQ(ToString(leader().local_head()), "e1");
-  EXPECT_EQ(Answers(Take(1, {TodoCreated("c")})), "advance:1x1 accepted:1 ");
+  EXPECT_EQ(Answers(Take(1, {TodoCreated("c")})), "news:1x1 accepted:1 ");
 }
 
 TEST_F(LeaderTest, AnUnknownEventIsKeptAndChangesNothing) {
   EXPECT_EQ(Answers(Take(1, {{.name = "FromTheFuture", .args_json = "{}"}, TodoCreated("a")})),
-            "advance:1x2 accepted:1 ");
+            "news:1x2 accepted:1 ");
   Start(TodoApp::Schema("changed"));
   EXPECT_EQ(TodoRows(leader()), "at0");
   EXPECT_EQ(ToString(leader().local_head()), "e2");
 }
 
 TEST_F(LeaderTest, ServesHistoryByCursorFromTheLog) {
-  Take(1, {TodoCreated("a"), TodoCreated("b"), NoteSet("n", "x"), TodoCreated("c")});
+  Take(1, {TodoCreated("a")});
+  const Head e1 = leader().head();
+  Take(1, {TodoCreated("b"), NoteSet("n", "x"), TodoCreated("c")});
+  const Head e3 = leader().head();
   Start();
-  const auto after = leader().EventsAfter({.global = 1});
-  ASSERT_TRUE(after.ok() && after->has_value());
-  EXPECT_THAT(DecodeRun(**after)->events, SizeIs(3));
-  EXPECT_THAT(DecodeRun(**leader().EventsAfter({.global = 3}))->events, IsEmpty());
-  EXPECT_EQ(*leader().EventsAfter({.global = 9}), std::nullopt);
+  const auto after = leader().Join(e1, "tab");
+  ASSERT_TRUE(after.ok()) << after.error().message;
+  EXPECT_EQ(after->image, std::nullopt);
+  EXPECT_THAT(DecodeHistory(after->history)->news.run.events, SizeIs(3));
+  EXPECT_THAT(DecodeHistory(leader().Join(e3, "tab")->history)->news.run.events, IsEmpty());
+}
+
+TEST_F(LeaderTest, WhoKnowsNothingOrAnotherHistoryIsGivenTheImage) {
+  Take(1, {TodoCreated("a")});
+  const Head e1 = leader().head();
+  for (const std::optional<Head>& cursor :
+       {std::optional<Head>(), std::optional(Head{{.global = 9}, 1}),
+        std::optional(Head{e1.seq, e1.hash + 1})}) {
+    const auto joined = leader().Join(cursor, "tab");
+    ASSERT_TRUE(joined.ok() && joined->image.has_value());
+    const History history = *DecodeHistory(joined->history);
+    EXPECT_EQ(history.news.run.base, e1);
+    EXPECT_THAT(history.news.run.events, IsEmpty());
+  }
 }
 
 TEST_F(LeaderTest, ASchemaChangeRebuildsTheStateFromTheLog) {
@@ -284,16 +310,18 @@ TEST_F(LeaderTest, Law4_ARebuildThatIsCutOffIsNeverServedAndBeginsAgain) {
   EXPECT_EQ(leader().counters().rebuilds, 0u);
 }
 
-TEST_F(LeaderTest, AMaterializerThatFailsInARebuildEndsTheBootAndLeavesTheFiles) {
+TEST_F(LeaderTest, Law6_AMaterializerThatFailsInARebuildIsReportedAndTheBootGoesOn) {
   process_->app.broken.reset();
-  Take(1, {TodoCreated("a"), Broken()});
-  process_.reset();
-  process_ = std::make_unique<Process>(pool_, TodoApp::Schema("untitled"));
-  process_->Boot();
-  ASSERT_TRUE(process_->error.has_value());
-  EXPECT_EQ(process_->error->code, ErrorCode::kMaterializerThrew);
-  Start();
-  EXPECT_EQ(TodoRows(leader()), "at0") << "the old build still boots on its old state";
+  Take(1, {TodoCreated("a"), Broken(), TodoCreated("b")});
+  Start(TodoApp::Schema("untitled"));
+  EXPECT_EQ(TodoRows(leader()), "at0bt0");
+  ASSERT_TRUE(leader().HasWork());
+  const auto outcome = leader().Drain();
+  ASSERT_TRUE(outcome.ok());
+  ASSERT_THAT(outcome->skipped, SizeIs(1));
+  EXPECT_EQ(ToString(outcome->skipped[0].event.seq), "e2");
+  EXPECT_EQ(outcome->skipped[0].error.code, ErrorCode::kMaterializerThrew);
+  EXPECT_FALSE(leader().HasWork());
 }
 
 TEST_F(LeaderTest, AFullDiskLosesNothingAndTheSameGroupIsTakenLater) {
@@ -301,18 +329,18 @@ TEST_F(LeaderTest, AFullDiskLosesNothingAndTheSameGroupIsTakenLater) {
   for (const char* file : {"eventlog.db-wal", "state.db-wal"}) {
     SCOPED_TRACE(file);
     const std::string id = std::string("t") + file[0];
-    Submit(1, Numbered(leader().local_head(), {TodoCreated(id)}));
+    Submit(1, leader().head(), Numbered(leader().local_head(), {TodoCreated(id)}));
     pool_.failing_file = file;
     pool_.writes_left = 0;
     const auto full = leader().Drain();
     pool_.writes_left = std::numeric_limits<int64_t>::max();
     if (full.ok()) {
       // The log had room: the event is durable although the state could not follow yet.
-      EXPECT_EQ(Answers(*full), "advance:1x1 accepted:1 ");
-      EXPECT_EQ(Answers(Take(2, {TodoCreated(id + "next")})), "advance:2x1 accepted:2 ");
+      EXPECT_EQ(Answers(*full), "news:1x1 accepted:1 ");
+      EXPECT_EQ(Answers(Take(2, {TodoCreated(id + "next")})), "news:2x1 accepted:2 ");
     } else {
       EXPECT_EQ(full.error().code, ErrorCode::kStorageFull);
-      EXPECT_EQ(Answers(*leader().Drain()), "advance:1x1 accepted:1 ");
+      EXPECT_EQ(Answers(*leader().Drain()), "news:1x1 accepted:1 ");
     }
     EXPECT_THAT(TodoRows(leader()), HasSubstr(id));
   }
@@ -341,7 +369,7 @@ TEST_F(LeaderTest, AStateOfAnotherHistoryIsRebuilt) {
   {
     Process process(other);
     process.Boot();
-    ASSERT_TRUE(process.leader->Submit(1, 1, Encoded(Numbered({}, {TodoCreated("z")}))).ok());
+    ASSERT_TRUE(process.leader->Submit(1, 1, Encoded({}, Numbered({}, {TodoCreated("z")}))).ok());
     ASSERT_TRUE(process.leader->Drain().ok());
   }
   process_.reset();
@@ -372,15 +400,33 @@ TEST_F(LeaderTest, ADamagedEventlogIsRefusedAndLeftUntouched) {
 }
 
 TEST_F(LeaderTest, DamagedBytesAreTheirSendersFault) {
-  Bytes garbage(40, 0xff);
-  std::fill_n(garbage.begin(), 3, uint8_t{0});  // The base,
-  garbage[3] = kEventBatchVersion;              // and the version, are fine.
+  Bytes garbage = Encoded({}, Numbered({}, {TodoCreated("a")}));
+  garbage.resize(garbage.size() - 1);
   const auto refused = leader().Submit(1, 1, garbage);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kMalformedBytes);
-  const auto empty = leader().Submit(1, 1, EncodeRun({}, {}));
-  EXPECT_FALSE(empty.ok());
+  EXPECT_FALSE(leader().Submit(1, 1, {}).ok());
   EXPECT_THAT(leader().Drain()->entries, IsEmpty());
+}
+
+TEST_F(LeaderTest, Law3_EventsOfASessionThatIsNoMoreAreTakenOnce) {
+  Take(1, {TodoCreated("a")});
+  // What the page journaled had been committed on e0, and its first event was accepted since.
+  Submit(1, leader().head(), Numbered(leader().local_head(), {TodoCreated("b")}), "gone");
+  ASSERT_TRUE(leader().Drain().ok());
+  const Bytes journal =
+      Encoded({}, Numbered({}, {TodoCreated("b"), TodoCreated("c"), TodoCreated("a")}), "gone");
+  ASSERT_TRUE(leader().SubmitOrphans(journal).ok());
+  ASSERT_TRUE(leader().SubmitOrphans(journal).ok());
+  const auto outcome = leader().Drain();
+  ASSERT_TRUE(outcome.ok()) << outcome.error().message;
+  EXPECT_EQ(Answers(*outcome), "news:0x1 ");
+  ASSERT_THAT(outcome->refused, SizeIs(1)) << "the todo a exists";
+  EXPECT_EQ(outcome->refused[0].error.code, ErrorCode::kConstraint);
+  Start();
+  ASSERT_TRUE(leader().SubmitOrphans(journal).ok());
+  EXPECT_EQ(Answers(*leader().Drain()), "");
+  EXPECT_EQ(TodoRows(leader()), "at0bt0ct0");
 }
 
 }  // namespace

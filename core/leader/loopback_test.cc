@@ -29,14 +29,14 @@ struct ToLeader {
 struct Answer {
   PushResult result;
 };
-struct News {
-  Bytes events;
+struct Told {
+  Bytes news;
 };
-struct Image {
-  Bytes bytes;
+struct Joins {
+  Joined joined;
 };
-struct AskImage {};
-using ToSession = std::variant<Answer, News, Image>;
+struct AskImage {};  // By joining anew without a cursor.
+using ToSession = std::variant<Answer, Told, Joins>;
 
 class World {
  public:
@@ -46,6 +46,7 @@ class World {
       Tab& tab = sessions_[i];
       tab.session = *ClientSession::Create({.client_id = "client",
                                             .session_id = "s" + std::to_string(i),
+                                            .instance = "tab" + std::to_string(i),
                                             .schema = TodoApp::Schema()},
                                            tab.app);
       tab.app.Attach([&tab](std::string_view sql) { return tab.session->Prepare(sql); });
@@ -117,15 +118,20 @@ class World {
     }
     // A replay of the log from empty.
     TodoApp app;
-    auto replay = *ClientSession::Create(
-        {.client_id = "client", .session_id = "replay", .schema = TodoApp::Schema()}, app);
+    auto replay = *ClientSession::Create({.client_id = "client",
+                                          .session_id = "replay",
+                                          .instance = "replay",
+                                          .schema = TodoApp::Schema()},
+                                         app);
     app.Attach([&replay](std::string_view sql) { return replay->Prepare(sql); });
-    ASSERT_TRUE(replay->OnAdvance(**leader_->EventsAfter({})).ok());
+    replay->OnLeaderChange();
+    const Joined all = *leader_->Join(Head{}, "replay");
+    ASSERT_TRUE(replay->OnHistory(all.history).ok());
     EXPECT_EQ(Dump([&replay](std::string_view sql) { return SessionRows(*replay, sql); }),
               expected);
     // Each committed event is in the log once, or was reported to the app.
     std::multiset<std::string> logged;
-    const std::vector<Event> log = DecodeRun(**leader_->EventsAfter({}))->events;
+    const std::vector<Event> log = DecodeHistory(all.history)->news.run.events;
     for (const Event& event : log) {
       logged.insert(event.session_id + event.args_json);
     }
@@ -144,6 +150,10 @@ class World {
   };
 
   size_t Pick(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(random_); }
+
+  std::string Instance(const Tab& tab) const {
+    return "tab" + std::to_string(&tab - sessions_.data());
+  }
 
   void StartLeader() {
     leader_.reset();
@@ -165,7 +175,8 @@ class World {
     for (Tab& tab : sessions_) {
       tab.to_leader.clear();
       tab.to_session.clear();
-      tab.to_session.emplace_back(News{**leader_->EventsAfter(tab.session->OnLeaderChange())});
+      tab.to_session.emplace_back(
+          Joins{*leader_->Join(tab.session->OnLeaderChange(), Instance(tab))});
     }
   }
 
@@ -213,10 +224,10 @@ class World {
     auto message = std::move(tab.to_leader.front());
     tab.to_leader.pop_front();
     if (auto* push = std::get_if<ToLeader>(&message)) {
-      ASSERT_TRUE(leader_->Submit(static_cast<uint32_t>(index), push->push, push->events).ok());
+      ASSERT_TRUE(leader_->Submit(static_cast<uint32_t>(index + 1), push->push, push->events).ok());
     } else {
       Drain();
-      tab.to_session.emplace_back(Image{*leader_->Image()});
+      tab.to_session.emplace_back(Joins{*leader_->Join(std::nullopt, Instance(tab))});
     }
   }
 
@@ -225,12 +236,13 @@ class World {
     ASSERT_TRUE(outcome.ok()) << outcome.error().message;
     for (const auto& entry : outcome->entries) {
       if (entry.result) {
-        sessions_[entry.result->session].to_session.emplace_back(Answer{*entry.result});
+        sessions_[entry.result->session - 1].to_session.emplace_back(Answer{*entry.result});
         continue;
       }
       for (size_t i = 0; i < sessions_.size(); ++i) {
-        if (i != entry.advance->author)
-          sessions_[i].to_session.emplace_back(News{entry.advance->events});
+        if (i + 1 != entry.news->author) {
+          sessions_[i].to_session.emplace_back(Told{entry.news->news});
+        }
       }
     }
   }
@@ -240,10 +252,11 @@ class World {
     const ToSession message = std::move(tab.to_session.front());
     tab.to_session.pop_front();
     Result<FollowOutcome> outcome = FollowOutcome{};
-    if (const auto* news = std::get_if<News>(&message)) {
-      outcome = tab.session->OnAdvance(news->events);
-    } else if (const auto* image = std::get_if<Image>(&message)) {
-      outcome = tab.session->LoadImage(image->bytes);
+    if (const auto* told = std::get_if<Told>(&message)) {
+      outcome = tab.session->OnNews(told->news);
+    } else if (const auto* joins = std::get_if<Joins>(&message)) {
+      const auto& [image, history] = joins->joined;
+      outcome = image ? tab.session->LoadImage(*image, history) : tab.session->OnHistory(history);
     } else {
       const PushResult& result = std::get<Answer>(message).result;
       ASSERT_NE(result.answer, PushAnswer::kFailed);

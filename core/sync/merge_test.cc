@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,8 +87,20 @@ std::string Text(const Result<MergeOutcome>& outcome) {
   return text;
 }
 
-std::string Merged(const SyncState& state, std::initializer_list<std::string_view> upstream) {
-  return Text(Merge(state, Events(upstream)));
+std::string Merged(const SyncState& state, std::initializer_list<std::string_view> upstream,
+                   const UpstreamRule& rule = {}) {
+  return Text(Merge(state, Events(upstream), rule));
+}
+
+// As a session that knows how many of its pending events upstream is done with.
+std::string MergedKnown(size_t known, const SyncState& state,
+                        std::initializer_list<std::string_view> upstream) {
+  return Merged(state, upstream, {.known = known});
+}
+
+// As a leader whose upstream is a sync backend.
+std::string MergedSynced(const SyncState& state, std::initializer_list<std::string_view> upstream) {
+  return Merged(state, upstream, {.synced_only = true});
 }
 
 // What a node does with an outcome. The numbers of its pending events are those of the merge.
@@ -182,17 +195,7 @@ TEST(MergeTest, GenerationDoesNotMatterForConfirmation) {
   EXPECT_EQ(Text(outcome), "head e4, confirmed 1");
 }
 
-TEST(MergeTest, OwnEventsFoundAfterADivergenceAreNotAppliedTwice) {
-  // The leader's pushes to a backend skip client-only events, so e4' came back without e3.1'.
-  EXPECT_EQ(Merged(State("e3", {"e3.1 local", "e4 pushed", "e5 new"}), {"e4 pushed"}),
-            "head e4, roll back 3, news [e4 pushed], rebased [e4.1r1 local, e5r1 new]");
-  EXPECT_EQ(Merged(State("e3", {"e3.1 local", "e4 a", "e5 b"}), {"e4 a", "e5 b", "B:e6"}),
-            "head e6, roll back 3, news [e4 a, e5 b, B:e6], rebased [e6.1r1 local]");
-  EXPECT_EQ(Merged(State("e3", {"e3.1 local", "e4 a", "e4.1 local", "e5 b"}), {"e4 a"}),
-            "head e4, roll back 4, news [e4 a], rebased [e4.1r1 local, e4.2r1 local, e5r1 b]");
-}
-
-TEST(MergeTest, AnEqualEventAtAnotherPositionIsCommittedTwiceOnPurpose) {
+TEST(MergeTest, WithoutCountersAnEqualEventAtAnotherPositionIsAnotherEvent) {
   EXPECT_EQ(Merged(State("e3", {"e4 add"}), {"B:e4", "e5 add"}),
             "head e5, roll back 1, news [B:e4, e5 add], rebased [e6r1 add]");
 }
@@ -254,10 +257,176 @@ TEST(MergeTest, GenerationStandsStillAtTheEndOfItsRange) {
   EXPECT_EQ(outcome->rebased[0].seq.generation, UINT32_MAX);
 }
 
+// ---- A session, which knows how many of its events the leader has ----------------------------
+
+TEST(MergeKnownTest, WhatIsEqualInItsPlaceIsConfirmed) {
+  EXPECT_EQ(MergedKnown(0, State("e0", {}), {}), "head e0");
+  EXPECT_EQ(MergedKnown(0, State("e0", {"e1"}), {}), "head e0");
+  EXPECT_EQ(MergedKnown(1, State("e0", {"e1"}), {"e1"}), "head e1, confirmed 1");
+  EXPECT_EQ(MergedKnown(1, State("e0", {"e1", "e2"}), {"e1"}), "head e1, confirmed 1");
+  EXPECT_EQ(MergedKnown(2, State("e3", {"e3.1", "e4", "e5"}), {"e3.1", "e4"}),
+            "head e4, confirmed 2");
+  EXPECT_EQ(MergedKnown(1, State("e0", {"e1"}), {"e1", "B:e2"}),
+            "head e2, confirmed 1, news [B:e2]");
+}
+
+TEST(MergeKnownTest, OwnEventsThatUpstreamRenumberedAreNotAppliedTwice) {
+  EXPECT_EQ(MergedKnown(1, State("e3", {"e4 a"}), {"B:e4", "e5 a"}),
+            "head e5, roll back 1, news [B:e4, e5 a]");
+  EXPECT_EQ(MergedKnown(1, State("e3", {"e4 a", "e5 b"}), {"B:e4", "e5r1 a"}),
+            "head e5r1, roll back 2, news [B:e4, e5r1 a], rebased [e6r2 b]");
+  EXPECT_EQ(MergedKnown(2, State("e3", {"e4 a", "e4.1 b", "e5 c"}), {"e4 a", "B:e5", "e5.1 b"}),
+            "head e5.1, confirmed 1, roll back 2, news [B:e5, e5.1 b], rebased [e6r1 c]");
+  EXPECT_EQ(MergedKnown(3, State("e3", {"e3.1 local", "e4 a", "e5 b"}),
+                        {"e4 a", "e4.1 local", "e5 b", "B:e6"}),
+            "head e6, roll back 3, news [e4 a, e4.1 local, e5 b, B:e6]");
+}
+
+TEST(MergeKnownTest, WhatUpstreamTookAndRefusedGoes) {
+  // e4' was refused: it is in no log, and e5' comes into its place.
+  EXPECT_EQ(MergedKnown(1, State("e3", {"e4 a"}), {}), "head e3, roll back 1");
+  EXPECT_EQ(MergedKnown(1, State("e3", {"e4 a", "e5 b"}), {}),
+            "head e3, roll back 2, rebased [e4r1 b]");
+  EXPECT_EQ(MergedKnown(2, State("e3", {"e4 a", "e5 b", "e6 c"}), {"e4 a"}),
+            "head e4, confirmed 1, roll back 2, rebased [e5r1 c]");
+  EXPECT_EQ(MergedKnown(2, State("e3", {"e4 a", "e5 b", "e6 c"}), {"e4 b"}),
+            "head e4, roll back 3, news [e4 b], rebased [e5r1 c]");
+  EXPECT_EQ(MergedKnown(2, State("e3", {"e3.1 a", "e4 b", "e4.1 c"}), {"e3.1 a"}),
+            "head e3.1, confirmed 1, roll back 2, rebased [e3.2r1 c]");
+}
+
+TEST(MergeKnownTest, AnEqualEventThatIsNotKnownToBeOursIsAnother) {
+  // The same session of an earlier life, or another tab that thinks it is the same.
+  EXPECT_EQ(MergedKnown(0, State("e0", {"e1 a"}), {"e1 a"}),
+            "head e1, roll back 1, news [e1 a], rebased [e2r1 a]");
+  EXPECT_EQ(MergedKnown(1, State("e0", {"e1 a", "e2 a"}), {"e1 a", "e2 a"}),
+            "head e2, confirmed 1, roll back 1, news [e2 a], rebased [e3r1 a]");
+}
+
+TEST(MergeKnownTest, ForeignEventsRebaseWhatUpstreamDoesNotHave) {
+  EXPECT_EQ(MergedKnown(0, State("e3", {"e3.1 a", "e4 b"}), {"B:e4"}),
+            "head e4, roll back 2, news [B:e4], rebased [e4.1r1 a, e5r1 b]");
+  EXPECT_EQ(MergedKnown(0, State("e3", {"e4"}), {"B:e5"}), "UpstreamGap");
+}
+
+// ---- A leader, whose backend sees synced events only -----------------------------------------
+
+TEST(MergeSyncedTest, ClientOnlyEventsBeforeAndAfterConfirmedOnesStay) {
+  EXPECT_EQ(MergedSynced(State("e0", {}), {}), "head e0");
+  EXPECT_EQ(MergedSynced(State("e0", {"e0.1", "e1"}), {"e1"}), "head e1, confirmed 2");
+  EXPECT_EQ(MergedSynced(State("e0", {"e0.1", "e1", "e1.1"}), {"e1", "B:e2"}),
+            "head e2, confirmed 3, news [B:e2]");
+  EXPECT_EQ(MergedSynced(State("e3", {"e3.1", "e4", "e4.1", "e5"}), {"e4"}),
+            "head e4, confirmed 3");
+}
+
+TEST(MergeSyncedTest, ClientOnlyEventsAloneNeverRebase) {
+  EXPECT_EQ(MergedSynced(State("e3", {"e3.1", "e3.2"}), {"B:e4", "B:e5"}),
+            "head e5, confirmed 2, news [B:e4, B:e5]");
+  EXPECT_EQ(MergedSynced(State("e3", {"e3.1", "e4"}), {}), "head e3, confirmed 1");
+}
+
+TEST(MergeSyncedTest, WhatTheBackendDoesNotSayYetStays) {
+  EXPECT_EQ(MergedSynced(State("e0", {"e1", "e2"}), {"e1"}), "head e1, confirmed 1");
+  EXPECT_EQ(MergedSynced(State("e0", {"e1", "e1.1", "e2", "e2.1"}), {"e1"}),
+            "head e1, confirmed 2");
+}
+
+TEST(MergeSyncedTest, ADivergenceRollsBackFromTheFirstSyncedEventThatDiffers) {
+  EXPECT_EQ(MergedSynced(State("e0", {"e1 a"}), {"B:e1"}),
+            "head e1, roll back 1, news [B:e1], rebased [e2r1 a]");
+  EXPECT_EQ(MergedSynced(State("e0", {"e0.1 x", "e1 a", "e1.1 y"}), {"B:e1"}),
+            "head e1, confirmed 1, roll back 2, news [B:e1], rebased [e2r1 a, e2.1r1 y]");
+  EXPECT_EQ(
+      MergedSynced(State("e0", {"e0.1 x", "e1 a", "e1.1 y", "e2 b", "e2.1 z"}), {"e1 a", "B:e2"}),
+      "head e2, confirmed 3, roll back 2, news [B:e2], rebased [e3r1 b, e3.1r1 z]");
+  EXPECT_EQ(MergedSynced(State("e3", {"e4 a", "e4.1 x", "e5 b"}), {"B:e4", "B:e5", "B:e6"}),
+            "head e6, roll back 3, news [B:e4, B:e5, B:e6], rebased [e7r1 a, e7.1r1 x, e8r1 b]");
+}
+
+TEST(MergeSyncedTest, ClientOnlyEventsOfALogStayPendingBehindTheBackendsHead) {
+  // e3.1 was confirmed with e3, and is still after the head e3 when e4 comes.
+  EXPECT_EQ(MergedSynced(State("e3", {"e3.1", "e3.2", "e4 a"}), {"e4 a"}), "head e4, confirmed 3");
+  EXPECT_EQ(MergedSynced(State("e3", {"e3.1", "e3.2", "e4 a"}), {"B:e4"}),
+            "head e4, confirmed 2, roll back 1, news [B:e4], rebased [e5r1 a]");
+}
+
+TEST(MergeSyncedTest, AGapIsAGap) {
+  EXPECT_EQ(MergedSynced(State("e3", {"e3.1"}), {"B:e5"}), "UpstreamGap");
+  EXPECT_EQ(MergedSynced(State("e3", {}), {"B:e3"}), "UpstreamGap");
+}
+
+// ---- LiveStore's own table of cases ----------------------------------------------------------
+// Pending, what upstream says, outcome. Where LiveStore's outcome is another it is said.
+
+TEST(MergeTableTest, Session) {
+  const auto merged = [](size_t known, std::initializer_list<std::string_view> pending,
+                         std::initializer_list<std::string_view> upstream) {
+    const std::string text = MergedKnown(known, State("e0", pending), upstream);
+    // Where nothing of ours is behind a foreign event, equality finds the same.
+    EXPECT_EQ(Merged(State("e0", pending), upstream), text);
+    return text;
+  };
+  EXPECT_EQ(merged(1, {"e1"}, {"e1"}), "head e1, confirmed 1");
+  EXPECT_EQ(merged(1, {"e1", "e2"}, {"e1"}), "head e1, confirmed 1");
+  EXPECT_EQ(merged(1, {"e1"}, {"e1", "B:e1.1"}), "head e1.1, confirmed 1, news [B:e1.1]");
+  EXPECT_EQ(merged(0, {"e1"}, {"B:e1"}), "head e1, roll back 1, news [B:e1], rebased [e2r1]");
+  EXPECT_EQ(merged(1, {"e1", "e1.1"}, {"e1", "B:e1.1", "B:e1.2", "B:e2"}),
+            "head e2, confirmed 1, roll back 1, news [B:e1.1, B:e1.2, B:e2], rebased [e2.1r1]");
+  EXPECT_EQ(merged(0, {"e1", "e1.1"}, {"B:e1", "B:e1.1", "B:e1.2", "B:e2"}),
+            "head e2, roll back 2, news [B:e1, B:e1.1, B:e1.2, B:e2], rebased [e3r1, e3.1r1]");
+  // LiveStore takes these three as they are; something is missing in front of each.
+  EXPECT_EQ(merged(0, {"e1"}, {"B:e1.1"}), "UpstreamGap");
+  EXPECT_EQ(merged(1, {"e1", "e1.1"}, {"e1", "B:e1.2", "B:e1.3", "B:e2"}), "UpstreamGap");
+  EXPECT_EQ(merged(0, {"e1", "e1.1"}, {"B:e1.1", "B:e1.2", "B:e1.3", "B:e2"}), "UpstreamGap");
+}
+
+TEST(MergeTableTest, Leader) {
+  const auto merged = [](std::initializer_list<std::string_view> pending,
+                         std::initializer_list<std::string_view> upstream) {
+    return MergedSynced(State("e0", pending), upstream);
+  };
+  EXPECT_EQ(merged({"e1"}, {"e1"}), "head e1, confirmed 1");
+  EXPECT_EQ(merged({"e1", "e2"}, {"e1"}), "head e1, confirmed 1");
+  EXPECT_EQ(merged({"e0.1", "e1"}, {"e1"}), "head e1, confirmed 2");
+  EXPECT_EQ(merged({"e0.1", "e1", "e1.1"}, {"e1", "B:e2"}), "head e2, confirmed 3, news [B:e2]");
+  EXPECT_EQ(merged({"e1"}, {"B:e1"}), "head e1, roll back 1, news [B:e1], rebased [e2r1]");
+  // LiveStore takes the index among the synced events for one among all, and rolls back from the
+  // first pending event here, e0.1.
+  EXPECT_EQ(merged({"e0.1", "e0.2", "e1", "e2"}, {"e1", "B:e2"}),
+            "head e2, confirmed 3, roll back 1, news [B:e2], rebased [e3r1]");
+  EXPECT_EQ(merged({"e0.1", "e1"}, {"B:e1"}),
+            "head e1, confirmed 1, roll back 1, news [B:e1], rebased [e2r1]");
+}
+
+TEST(MergeTableTest, APushThatDoesNotContinueTheHeadIsNotAdmitted) {
+  EXPECT_FALSE(Continues(Seq("e1.1"), Events({"e1.1", "e1.2"})));
+  EXPECT_TRUE(Continues(Seq("e1.1"), Events({"e1.2", "e1.3"})));
+  // LiveStore takes a gap.
+  EXPECT_FALSE(Continues(Seq("e1"), Events({"e3"})));
+}
+
+TEST(MergeTableTest, ArgumentsAreComparedAsJson) {
+  SyncState state = State("e0", {"e1"});
+  state.pending[0].args_json = R"({"a":1,"b":[2]})";
+  std::vector<Event> upstream = Events({"e1"});
+  upstream[0].args_json = R"({"b":[2],"a":1})";
+  EXPECT_EQ(Text(Merge(state, upstream, {.known = 1})), "head e1, confirmed 1");
+  EXPECT_EQ(Text(Merge(state, upstream, {.synced_only = true})), "head e1, confirmed 1");
+}
+
 TEST(MergeDeathTest, PendingThatDoesNotContinueItsHeadIsABug) {
   EXPECT_DEATH((void)Merge(State("e3", {"e5"}), {}), "check failed");
   EXPECT_DEATH((void)Merge(State("e3", {"e4", "e6"}), {}), "check failed");
   EXPECT_DEATH((void)MergeWithout(State("e3", {"e4"}), 1), "check failed");
+}
+
+TEST(MergeDeathTest, ARuleThatCannotBeIsABug) {
+  EXPECT_DEATH((void)Merge(State("e3", {"e4"}), {}, {.known = 2}), "check failed");
+  EXPECT_DEATH((void)Merge(State("e3", {}), {}, {.known = 0, .synced_only = true}), "check failed");
+  EXPECT_DEATH((void)Merge(State("e3.1", {}), {}, {.synced_only = true}), "check failed");
+  EXPECT_DEATH((void)Merge(State("e3", {}), Events({"B:e3.1"}), {.synced_only = true}),
+               "check failed");
 }
 
 TEST(MergeWithoutTest, WhatCameAfterTheRefusedEventIsRebased) {
@@ -273,6 +442,11 @@ TEST(MergeWithoutTest, ClientOnlyEventsCloseTheGap) {
             "head e3, roll back 3, rebased [e3.1r1 b, e4r1 c]");
   EXPECT_EQ(Text(MergeWithout(State("e3", {"e3.1 a", "e4 b", "e4.1 c", "e5 d"}), 1)),
             "head e3, roll back 3, rebased [e3.2r1 c, e4r1 d]");
+  // Of a leader's log: the backend's head is e3, and e3.1 has its place already.
+  EXPECT_EQ(Text(MergeWithout(State("e3", {"e3.1 a", "e4 b", "e5 c"}), 1)),
+            "head e3, roll back 2, rebased [e4r1 c]");
+  EXPECT_EQ(Text(MergeWithout(State("e3", {"e4 a", "e4.1 b", "e5 c", "e5.1 d"}), 2)),
+            "head e3, roll back 2, rebased [e4.2r1 d]");
 }
 
 // ---- Properties ------------------------------------------------------------------------------
@@ -285,6 +459,7 @@ std::vector<Event> RandomRun(Prng& prng, SeqNum head, size_t count, const std::s
   std::vector<Event> events;
   for (size_t i = 0; i < count; ++i) {
     Event event = Make("e1");
+    event.args_json = std::to_string(i);
     SeqNumPair next = NextSeqNum(head, prng.OneIn(3));
     if (prng.OneIn(4)) next.seq.generation = static_cast<uint32_t>(prng.Below(4));
     event.seq = next.seq;
@@ -298,42 +473,118 @@ std::vector<Event> RandomRun(Prng& prng, SeqNum head, size_t count, const std::s
   return events;
 }
 
-// A node in any state, and news that an upstream may really send: it took a first part of what we
-// pushed (the whole of it, or only the synced events, as a backend does), then events of others.
+// A node in any state, and news that its upstream may really send. Arguments number the pending
+// events, so that each one is found again wherever it went.
 struct Story {
   SyncState state;
   std::vector<Event> upstream;
-  size_t taken = 0;  // How many of our events upstream has.
+  bool synced_only = false;
+  // Of a session: known[n] of its pending events upstream is done with when it has said n events.
+  std::vector<size_t> known;
+
+  // For upstream's first `cut` events, for those after them, and for all.
+  [[nodiscard]] UpstreamRule first_rule(size_t cut) const {
+    if (synced_only) return {.synced_only = true};
+    return {.known = known[cut]};
+  }
+  [[nodiscard]] UpstreamRule second_rule(size_t cut) const {
+    if (synced_only) return {.synced_only = true};
+    return {.known = known.back() - known[cut]};
+  }
+  [[nodiscard]] UpstreamRule rule() const { return first_rule(upstream.size()); }
 };
 
-Story RandomStory(uint64_t seed) {
-  Prng prng(seed);
+Event Renumbered(Prng& prng, Event event, const SeqNum& head) {
+  const SeqNumPair next = NextSeqNum(head, event.client_only());
+  event.seq = next.seq;
+  event.parent = next.parent;
+  event.seq.generation = static_cast<uint32_t>(prng.Below(4));
+  return event;
+}
+
+// A leader's log: some of what the session pushed, in its order but not always at its places, some
+// of it refused, others' events between.
+Story SessionStory(Prng& prng) {
   Story story;
   story.state.upstream_head = {prng.Below(5), static_cast<uint32_t>(prng.Below(3)),
                                static_cast<uint32_t>(prng.Below(3))};
   story.state.pending = RandomRun(prng, story.state.upstream_head, prng.Below(6), "A");
-  const bool synced_only = prng.OneIn(2);
   SeqNum head = story.state.upstream_head;
-  for (uint64_t left = prng.Below(7); const Event& event : story.state.pending) {
-    if (left-- == 0) break;
-    if (synced_only && event.client_only()) continue;
-    Event copy = event;
-    if (prng.OneIn(3)) copy.seq.generation = static_cast<uint32_t>(prng.Below(4));
-    head = copy.seq;
-    story.upstream.push_back(std::move(copy));
-    ++story.taken;
+  const size_t known = prng.Below(story.state.pending.size() + 1);
+  const bool in_place = prng.OneIn(3);  // Nothing comes between, as far as our events go.
+  size_t foreign = prng.Below(5);
+  for (size_t ours = 0; ours < known || foreign > 0;) {
+    Event event;
+    if (ours < known && (foreign == 0 || in_place || prng.OneIn(2))) {
+      event = story.state.pending[ours++];
+      if (!in_place && prng.OneIn(5)) continue;  // Refused.
+      event = Renumbered(prng, event, head);
+      story.known.push_back(ours - 1);
+    } else {
+      --foreign;
+      event = RandomRun(prng, head, 1, "B")[0];
+      story.known.push_back(ours);
+    }
+    head = event.seq;
+    story.upstream.push_back(std::move(event));
   }
-  const std::vector<Event> foreign = RandomRun(prng, head, prng.Below(5), "B");
-  story.upstream.insert(story.upstream.end(), foreign.begin(), foreign.end());
+  story.known.push_back(known);
   return story;
+}
+
+// A backend's log: the first of the leader's synced events, then others'.
+Story LeaderStory(Prng& prng) {
+  Story story;
+  story.synced_only = true;
+  story.state.upstream_head = {prng.Below(5), 0, static_cast<uint32_t>(prng.Below(3))};
+  story.state.pending = RandomRun(prng, story.state.upstream_head, prng.Below(7), "A");
+  SeqNum head = story.state.upstream_head;
+  for (uint64_t left = prng.Below(5); const Event& event : story.state.pending) {
+    if (event.client_only()) continue;
+    if (left-- == 0) break;
+    story.upstream.push_back(event);
+    story.upstream.back().seq.generation = 0;
+    head = event.seq;
+  }
+  for (uint64_t left = prng.Below(4); left > 0; --left) {
+    Event event = Make("B:e1");
+    event.name = RandomName(prng);
+    event.seq = head = NextSeqNum(head, false).seq;
+    story.upstream.push_back(std::move(event));
+  }
+  return story;
+}
+
+Story RandomStory(uint64_t seed) {
+  Prng prng(seed);
+  return prng.OneIn(2) ? SessionStory(prng) : LeaderStory(prng);
 }
 
 constexpr uint64_t kStories = 20'000;
 
+// Everything a node has after its first upstream head, in order.
+std::vector<Event> FollowLog(std::vector<Event> log, const MergeOutcome& outcome) {
+  LS_CHECK(outcome.roll_back <= log.size());
+  log.resize(log.size() - outcome.roll_back);
+  log.insert(log.end(), outcome.materialize.begin(), outcome.materialize.end());
+  log.insert(log.end(), outcome.rebased.begin(), outcome.rebased.end());
+  return log;
+}
+
+// Who, what, and with which arguments; not where.
+std::vector<std::string> Facts(std::span<const Event> events) {
+  std::vector<std::string> facts;
+  for (const Event& event : events) {
+    facts.push_back(event.client_id + " " + event.name + " " + event.args_json +
+                    (event.client_only() ? " client-only" : ""));
+  }
+  return facts;
+}
+
 TEST(MergePropertyTest, PendingContinuesTheUpstreamHeadAfterEveryMerge) {
   for (uint64_t seed = 0; seed < kStories; ++seed) {
     const Story story = RandomStory(seed);
-    const auto outcome = Merge(story.state, story.upstream);
+    const auto outcome = Merge(story.state, story.upstream, story.rule());
     ASSERT_TRUE(outcome.ok()) << seed;
     const SyncState next = Follow(story.state, *outcome);
     EXPECT_TRUE(Continues(next.upstream_head, next.pending)) << seed;
@@ -341,75 +592,129 @@ TEST(MergePropertyTest, PendingContinuesTheUpstreamHeadAfterEveryMerge) {
         story.upstream.empty() ? story.state.upstream_head : story.upstream.back().seq;
     EXPECT_EQ(next.upstream_head, last) << seed;
     EXPECT_TRUE(ComparePosition(next.local_head(), last) >= 0) << seed;
-    // Neither head falls back, but where events left pending because upstream had them already.
-    if (outcome->roll_back == outcome->rebased.size()) {
-      EXPECT_TRUE(ComparePosition(next.local_head(), story.state.local_head()) >= 0) << seed;
-    }
-  }
-}
-
-TEST(MergePropertyTest, WhatIsConfirmedIsAPrefixThatUpstreamSent) {
-  for (uint64_t seed = 0; seed < kStories; ++seed) {
-    const Story story = RandomStory(seed);
-    const auto outcome = Merge(story.state, story.upstream);
-    ASSERT_TRUE(outcome.ok()) << seed;
-    ASSERT_LE(outcome->confirmed, std::min(story.state.pending.size(), story.upstream.size()));
-    for (size_t i = 0; i < outcome->confirmed; ++i) {
-      EXPECT_TRUE(SameEvent(story.state.pending[i], story.upstream[i])) << seed;
-    }
-    // Every event of upstream is either confirmed or materialized, in its order, once.
-    const std::span<const Event> news = std::span(story.upstream).subspan(outcome->confirmed);
-    ASSERT_EQ(outcome->materialize.size(), news.size()) << seed;
-    EXPECT_TRUE(std::equal(news.begin(), news.end(), outcome->materialize.begin())) << seed;
-    // Nothing is rolled back without news, and with news nothing open stays in place.
-    EXPECT_EQ(outcome->roll_back,
-              news.empty() ? 0 : story.state.pending.size() - outcome->confirmed)
+    // The whole log, too: client-only events stay between the right ones.
+    EXPECT_TRUE(Continues(story.state.upstream_head, FollowLog(story.state.pending, *outcome)))
         << seed;
   }
 }
 
-TEST(MergePropertyTest, OwnEventsAreNeitherLostNorDoubled) {
+TEST(MergePropertyTest, UpstreamIsConfirmedOrMaterializedInItsOrderOnce) {
   for (uint64_t seed = 0; seed < kStories; ++seed) {
     const Story story = RandomStory(seed);
-    const auto outcome = Merge(story.state, story.upstream);
+    const auto outcome = Merge(story.state, story.upstream, story.rule());
     ASSERT_TRUE(outcome.ok()) << seed;
-    const SyncState next = Follow(story.state, *outcome);
-    EXPECT_EQ(next.pending.size() + story.taken, story.state.pending.size()) << seed;
-    // In order, and the client-only ones still client-only.
-    std::vector<Event> left = story.state.pending;
-    std::erase_if(left, [&story](const Event& mine) {
-      return std::ranges::any_of(story.upstream,
-                                 [&mine](const Event& theirs) { return SameEvent(mine, theirs); });
-    });
-    ASSERT_EQ(left.size(), next.pending.size()) << seed;
-    for (size_t i = 0; i < left.size(); ++i) {
-      EXPECT_EQ(left[i].name, next.pending[i].name) << seed;
-      EXPECT_EQ(left[i].client_only(), next.pending[i].client_only()) << seed;
+    ASSERT_LE(outcome->confirmed, story.state.pending.size()) << seed;
+    std::vector<Event> confirmed(
+        story.state.pending.begin(),
+        story.state.pending.begin() + static_cast<ptrdiff_t>(outcome->confirmed));
+    if (story.synced_only) std::erase_if(confirmed, &Event::client_only);
+    ASSERT_EQ(confirmed.size() + outcome->materialize.size(), story.upstream.size()) << seed;
+    for (size_t i = 0; i < confirmed.size(); ++i) {
+      EXPECT_TRUE(SameEvent(confirmed[i], story.upstream[i])) << seed;
+    }
+    EXPECT_TRUE(std::equal(outcome->materialize.begin(), outcome->materialize.end(),
+                           story.upstream.begin() + static_cast<ptrdiff_t>(confirmed.size())))
+        << seed;
+    // What is rolled back is all that is open, or nothing.
+    if (outcome->roll_back > 0) {
+      EXPECT_EQ(outcome->confirmed + outcome->roll_back, story.state.pending.size()) << seed;
+    } else {
+      EXPECT_TRUE(outcome->rebased.empty()) << seed;
     }
   }
+}
+
+// Of a session: upstream's log, then what upstream is not done with, in order.
+TEST(MergePropertyTest, ASessionHasUpstreamsLogAndThenWhatItAloneHas) {
+  size_t rebased = 0;
+  for (uint64_t seed = 0; seed < kStories; ++seed) {
+    const Story story = RandomStory(seed);
+    if (story.synced_only) continue;
+    const auto outcome = Merge(story.state, story.upstream, story.rule());
+    ASSERT_TRUE(outcome.ok()) << seed;
+    std::vector<Event> expected = story.upstream;
+    expected.insert(expected.end(),
+                    story.state.pending.begin() + static_cast<ptrdiff_t>(story.known.back()),
+                    story.state.pending.end());
+    EXPECT_EQ(Facts(FollowLog(story.state.pending, *outcome)), Facts(expected)) << seed;
+    rebased += outcome->rebased.size();
+  }
+  EXPECT_GT(rebased, kStories / 10);
+}
+
+// Of a leader: the synced events are the backend's and then its own, nothing of its own is lost,
+// and its own events keep their order, client-only ones included.
+TEST(MergePropertyTest, ALeaderKeepsItsOrderAndTheBackends) {
+  size_t rebased = 0;
+  for (uint64_t seed = 0; seed < kStories; ++seed) {
+    const Story story = RandomStory(seed);
+    if (!story.synced_only) continue;
+    const auto outcome = Merge(story.state, story.upstream, story.rule());
+    ASSERT_TRUE(outcome.ok()) << seed;
+    std::vector<Event> log = FollowLog(story.state.pending, *outcome);
+    std::vector<Event> ours = log;
+    std::erase_if(ours, [](const Event& event) { return event.client_id != "A"; });
+    EXPECT_EQ(Facts(ours), Facts(story.state.pending)) << seed;
+    std::erase_if(log, &Event::client_only);
+    ASSERT_GE(log.size(), story.upstream.size()) << seed;
+    for (size_t i = 0; i < story.upstream.size(); ++i) {
+      EXPECT_TRUE(SameEvent(log[i], story.upstream[i])) << seed;
+    }
+    rebased += outcome->rebased.size();
+  }
+  EXPECT_GT(rebased, kStories / 10);
+}
+
+// A leader rolls back no more than it must: nothing before its first synced event that differs.
+TEST(MergePropertyTest, ARollBackBeginsAtASyncedEventThatDiffers) {
+  for (uint64_t seed = 0; seed < kStories; ++seed) {
+    const Story story = RandomStory(seed);
+    if (!story.synced_only) continue;
+    const auto outcome = Merge(story.state, story.upstream, story.rule());
+    ASSERT_TRUE(outcome.ok()) << seed;
+    if (outcome->roll_back == 0) continue;
+    const Event& first = story.state.pending[outcome->confirmed];
+    EXPECT_FALSE(first.client_only()) << seed;
+    const auto theirs = std::ranges::find_if(story.upstream, [&first](const Event& event) {
+      return SamePosition(event.seq, first.seq);
+    });
+    ASSERT_TRUE(theirs != story.upstream.end()) << seed;
+    EXPECT_FALSE(SameEvent(*theirs, first)) << seed;
+  }
+}
+
+// Positions, too, but not generations: they count rebases, of which there may be one or two.
+std::vector<std::string> WithoutGenerations(std::vector<Event> events) {
+  for (Event& event : events) event.seq.generation = 0;
+  std::vector<std::string> facts = Facts(events);
+  for (size_t i = 0; i < events.size(); ++i) facts[i] += " at " + ToString(events[i].seq);
+  return facts;
 }
 
 TEST(MergePropertyTest, TwoChunksMergeLikeOne) {
   for (uint64_t seed = 0; seed < kStories; ++seed) {
     const Story story = RandomStory(seed);
-    const auto whole = Merge(story.state, story.upstream);
+    const auto whole = Merge(story.state, story.upstream, story.rule());
     ASSERT_TRUE(whole.ok()) << seed;
-    SyncState expected = Follow(story.state, *whole);
+    const auto expected = WithoutGenerations(FollowLog(story.state.pending, *whole));
 
     const auto upstream = std::span<const Event>(story.upstream);
     for (size_t cut = 0; cut <= upstream.size(); ++cut) {
-      SyncState state = story.state;
-      for (const auto chunk : {upstream.first(cut), upstream.subspan(cut)}) {
-        const auto outcome = Merge(state, chunk);
-        ASSERT_TRUE(outcome.ok()) << seed;
-        state = Follow(std::move(state), *outcome);
+      const auto first = Merge(story.state, upstream.first(cut), story.first_rule(cut));
+      ASSERT_TRUE(first.ok()) << seed << " cut at " << cut;
+      std::vector<Event> log = FollowLog(story.state.pending, *first);
+      SyncState state = Follow(story.state, *first);
+      if (story.synced_only) {
+        // A leader's pending is all of its log after the head: confirmed client-only events again.
+        state.pending.clear();
+        std::ranges::copy_if(log, std::back_inserter(state.pending), [&state](const Event& event) {
+          return ComparePosition(event.seq, state.upstream_head) > 0;
+        });
       }
-      // All but the generation, which counts rebases: there may have been one or two.
-      for (SyncState* either : {&state, &expected}) {
-        for (Event& event : either->pending) event.seq.generation = event.parent.generation = 0;
-      }
-      EXPECT_EQ(state.upstream_head, expected.upstream_head) << seed << " cut at " << cut;
-      EXPECT_EQ(Text(state.pending), Text(expected.pending)) << seed << " cut at " << cut;
+      const auto second = Merge(state, upstream.subspan(cut), story.second_rule(cut));
+      ASSERT_TRUE(second.ok()) << seed << " cut at " << cut;
+      EXPECT_EQ(WithoutGenerations(FollowLog(log, *second)), expected) << seed << " cut at " << cut;
+      EXPECT_EQ(second->upstream_head, whole->upstream_head) << seed;
     }
   }
 }
@@ -417,7 +722,7 @@ TEST(MergePropertyTest, TwoChunksMergeLikeOne) {
 TEST(MergePropertyTest, RebasedEventsHaveAGenerationNeverSeenBefore) {
   for (uint64_t seed = 0; seed < kStories; ++seed) {
     const Story story = RandomStory(seed);
-    const auto outcome = Merge(story.state, story.upstream);
+    const auto outcome = Merge(story.state, story.upstream, story.rule());
     ASSERT_TRUE(outcome.ok()) << seed;
     for (const Event& rebased : outcome->rebased) {
       EXPECT_GT(rebased.seq.generation, story.state.upstream_head.generation) << seed;
@@ -426,6 +731,21 @@ TEST(MergePropertyTest, RebasedEventsHaveAGenerationNeverSeenBefore) {
           EXPECT_GT(rebased.seq.generation, seen.seq.generation) << seed;
         }
       }
+    }
+  }
+}
+
+TEST(MergePropertyTest, WithoutARefusedEventEverythingElseStaysInOrder) {
+  for (uint64_t seed = 0; seed < 2'000; ++seed) {
+    const Story story = RandomStory(seed);
+    for (size_t index = 0; index < story.state.pending.size(); ++index) {
+      const MergeOutcome outcome = MergeWithout(story.state, index);
+      EXPECT_EQ(outcome.upstream_head, story.state.upstream_head) << seed;
+      const std::vector<Event> log = FollowLog(story.state.pending, outcome);
+      EXPECT_TRUE(Continues(story.state.upstream_head, log)) << seed;
+      std::vector<Event> expected = story.state.pending;
+      expected.erase(expected.begin() + static_cast<ptrdiff_t>(index));
+      EXPECT_EQ(Facts(log), Facts(expected)) << seed;
     }
   }
 }
@@ -443,9 +763,12 @@ TEST(MergePropertyTest, SessionsConverge) {
     std::vector<Event> log;  // Upstream's.
     Session sessions[2];
     size_t committed = 0;
-    const auto pull = [&log](Session& session, size_t count) {
+    const auto pull = [&log, &sessions](Session& session, size_t count) {
       const auto chunk = std::span<const Event>(log).subspan(session.received, count);
-      const auto outcome = Merge(session.state, chunk);
+      // Here every event's client tells whose it is.
+      const auto known = static_cast<size_t>(
+          std::ranges::count(chunk, &session == sessions ? "A" : "B", &Event::client_id));
+      const auto outcome = Merge(session.state, chunk, {.known = known});
       ASSERT_TRUE(outcome.ok()) << outcome.error().message;
       session.log.insert(session.log.end(), chunk.begin(), chunk.end());
       session.received += count;
