@@ -560,7 +560,7 @@ Story RandomStory(uint64_t seed) {
   return prng.OneIn(2) ? SessionStory(prng) : LeaderStory(prng);
 }
 
-constexpr uint64_t kStories = 20'000;
+constexpr uint64_t kStories = 10'000;
 
 // Everything a node has after its first upstream head, in order.
 std::vector<Event> FollowLog(std::vector<Event> log, const MergeOutcome& outcome) {
