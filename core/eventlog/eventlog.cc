@@ -37,7 +37,13 @@ constexpr char kCreateSql[] = R"sql(
   ) strict;
   create table __livestore_sync_status (head integer primary key, backendId text) strict;
   insert into __livestore_sync_status (head, backendId) values (0, null);
+  create table __livestore_session (
+    instance text primary key not null,
+    accepted integer not null,
+    ordinal integer not null
+  ) strict;
 )sql";
+constexpr const char* kTables[] = {"eventlog", "__livestore_sync_status", "__livestore_session"};
 
 #define LS_EVENT_COLUMNS                                 \
   "seqNumGlobal, seqNumClient, seqNumRebaseGeneration, " \
@@ -52,6 +58,15 @@ constexpr char kRangeSql[] =
 constexpr char kAtSql[] =
     "select " LS_EVENT_COLUMNS " from eventlog where seqNumGlobal = ? and seqNumClient = ? limit 1";
 
+// The last event at or before a position.
+constexpr char kLastUpToSql[] = "select " LS_EVENT_COLUMNS
+                                " from eventlog where (seqNumGlobal, seqNumClient) <= (?, ?) "
+                                "order by seqNumGlobal desc, seqNumClient desc limit 1";
+constexpr char kHeadSql[] =
+    "select " LS_EVENT_COLUMNS
+    ", rowid, (select min(rowid) from eventlog), (select max(rowid) from eventlog) "
+    "from eventlog order by seqNumGlobal desc, seqNumClient desc limit 1";
+
 #undef LS_EVENT_COLUMNS
 
 constexpr char kHoldsSql[] =
@@ -65,15 +80,33 @@ constexpr char kOrdinalSql[] =
 constexpr char kChunkEndSql[] =
     "select rowid from (select rowid, sum(octet_length(argsJson)) over (order by rowid) as bytes "
     "from eventlog where rowid > ?1 and rowid <= ?2) where bytes <= ?3 order by rowid desc limit 1";
-constexpr char kHeadSql[] =
-    "select seqNumGlobal, seqNumClient, seqNumRebaseGeneration, rowid, "
-    "(select min(rowid) from eventlog), (select max(rowid) from eventlog) "
-    "from eventlog order by seqNumGlobal desc, seqNumClient desc limit 1";
-constexpr char kSyncStatusSql[] = "select head, count(*) over () from __livestore_sync_status";
 constexpr char kRemoveAfterSql[] = "delete from eventlog where rowid > ?";
 
-// The metadata that a sync backend gave with an event, as an encoded option: none.
-constexpr char kNoSyncMetadata[] = R"({"_tag":"None"})";
+constexpr char kSyncStatusSql[] =
+    "select head, backendId, (select max(ordinal) from __livestore_session), "
+    "(select count(*) from __livestore_session) from __livestore_sync_status";
+constexpr char kSetUpstreamHeadSql[] = "update __livestore_sync_status set head = ?";
+constexpr char kSetBackendIdSql[] = "update __livestore_sync_status set backendId = ?";
+constexpr char kSetSyncMetadataSql[] =
+    "update eventlog set syncMetadataJson = ?2 where seqNumGlobal = ?1 and seqNumClient = 0";
+constexpr char kSyncMetadataSql[] =
+    "select syncMetadataJson from eventlog where seqNumGlobal = ? and seqNumClient = 0";
+
+// Two statements where one upsert would do, since that does not say whether the session is new. It
+// rarely is.
+constexpr char kMoveAcceptedSql[] =
+    "update __livestore_session set accepted = max(accepted, ?2), ordinal = ?3 where instance = ?1";
+constexpr char kAddAcceptedSql[] =
+    "insert into __livestore_session (instance, accepted, ordinal) values (?1, ?2, ?3)";
+constexpr char kForgetSessionsSql[] =
+    "delete from __livestore_session where rowid in "
+    "(select rowid from __livestore_session order by ordinal limit ?)";
+constexpr char kAcceptedSql[] = "select accepted from __livestore_session where instance = ?";
+
+// The metadata that a sync backend gave with an event, as an encoded option.
+constexpr std::string_view kNoSyncMetadata = R"({"_tag":"None"})";
+constexpr std::string_view kSomeBefore = R"({"_tag":"Some","value":)";
+constexpr std::string_view kSomeAfter = "}";
 
 // For a bind. A cursor from outside may be anything; what is beyond every event stays beyond.
 int64_t Bounded(uint64_t global) {
@@ -81,14 +114,21 @@ int64_t Bounded(uint64_t global) {
 }
 
 struct Statements {
-  StatementId insert, range, at, holds, ordinal, chunk_end, head, sync_status, remove_after;
+  StatementId insert, range, at, holds, ordinal, chunk_end, last_up_to, head, remove_after;
+  StatementId sync_status, set_upstream_head, set_backend_id, set_sync_metadata, sync_metadata;
+  StatementId move_accepted, add_accepted, forget_sessions, accepted;
 };
 
 // What is known of the log without reading it.
 struct Heads {
-  SeqNum local_head;
+  Head local_head;
   uint64_t event_count = 0;
   uint64_t upstream_head = 0;
+  std::string backend_id;
+  int64_t session_ordinal = 0;  // Of the session used last.
+  int64_t sessions = 0;
+
+  bool operator==(const Heads&) const = default;
 };
 
 Error Corrupt(const std::string& what) { return {ErrorCode::kCorruptEventlog, what}; }
@@ -153,7 +193,7 @@ Result<bool> CheckFile(const std::string& vfs_name, const std::string& file) {
   if (facts->user_version != kFormatVersion) {
     return Corrupt("format " + std::to_string(facts->user_version) + " does not exist");
   }
-  for (const char* table : {"eventlog", "__livestore_sync_status"}) {
+  for (const char* table : kTables) {
     if (std::ranges::find(facts->tables, table) == facts->tables.end()) {
       return Corrupt("the table " + std::string(table) + " is missing");
     }
@@ -171,8 +211,13 @@ struct Eventlog::Impl {
   Result<void> PrepareStatements();
   Result<Heads> ReadHeads();
   Result<void> EnsureOpen();
-  Result<void> ReopenAndRepair();
+  Result<void> Reopen();
   Result<void> AppendRows(std::span<const Event> events);
+  Result<void> RemoveAfter(const SeqNum& keep);
+  Result<void> SetSyncMetadata(uint64_t global, std::string_view json);
+  Result<void> SetAccepted(std::string_view instance, uint64_t counter);
+  Result<std::optional<Event>> ReadOne(StatementId statement, const SeqNum& position);
+  Result<std::string> ReadSyncMetadata(uint64_t global);
   Result<std::vector<Event>> ReadRange(const SeqNum& after, uint32_t count);
   Result<int64_t> OrdinalOf(const SeqNum& position);
   BytesView Binds(std::initializer_list<int64_t> values);
@@ -201,6 +246,7 @@ struct Eventlog::Impl {
   Heads current;    // The same with the open group.
   std::optional<Savepoint> group;
   bool failed = false;  // Storage failed: the connection is to be opened anew before its next use.
+  bool lost = false;    // A commit failed: `committed` may not be what the file holds.
 };
 
 Eventlog::Eventlog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -245,9 +291,18 @@ Result<void> Eventlog::Impl::PrepareStatements() {
       {&statements.holds, kHoldsSql},
       {&statements.ordinal, kOrdinalSql},
       {&statements.chunk_end, kChunkEndSql},
+      {&statements.last_up_to, kLastUpToSql},
       {&statements.head, kHeadSql},
+      {&statements.remove_after, kRemoveAfterSql},
       {&statements.sync_status, kSyncStatusSql},
-      {&statements.remove_after, kRemoveAfterSql}};
+      {&statements.set_upstream_head, kSetUpstreamHeadSql},
+      {&statements.set_backend_id, kSetBackendIdSql},
+      {&statements.set_sync_metadata, kSetSyncMetadataSql},
+      {&statements.sync_metadata, kSyncMetadataSql},
+      {&statements.move_accepted, kMoveAcceptedSql},
+      {&statements.add_accepted, kAddAcceptedSql},
+      {&statements.forget_sessions, kForgetSessionsSql},
+      {&statements.accepted, kAcceptedSql}};
   for (const auto& [statement, sql] : wanted) {
     Result<StatementId> prepared = database->Prepare(sql);
     if (!prepared.ok() && prepared.error().code == ErrorCode::kSql) {
@@ -265,23 +320,34 @@ Result<Heads> Eventlog::Impl::ReadHeads() {
   const Cell upstream_head = status.Next();
   if (!InRange(upstream_head, kSeqNumGlobalMax)) return Corrupt("its sync status is no number");
   heads.upstream_head = static_cast<uint64_t>(upstream_head.integer);
+  const Cell backend_id = status.Next();
+  if (backend_id.type == Cell::Type::kText) heads.backend_id = backend_id.text;
+  heads.session_ordinal = status.Next().integer;
+  heads.sessions = status.Next().integer;
 
   RowsReader last(LS_TRY(database->Query(statements.head, Binds({}))));
-  if (last.rows() == 0) return heads;
-  const std::optional<SeqNum> seq = ReadSeqNum(last);
-  if (!seq || *seq == kRootSeqNum) return Corrupt("the number of its last event is none");
-  heads.local_head = *seq;
-  const int64_t rowid = last.Next().integer;
-  const int64_t first = last.Next().integer;
-  const int64_t greatest = last.Next().integer;
-  if (first != 1 || greatest != rowid) return Corrupt("its last event was not appended last");
-  heads.event_count = static_cast<uint64_t>(rowid);
+  if (last.rows() > 0) {
+    const std::optional<Event> event = ReadEvent(last);
+    if (!event || event->seq == kRootSeqNum) return Corrupt("its last row is no event");
+    heads.local_head = HeadOf(*event);
+    const int64_t rowid = last.Next().integer;
+    const int64_t first = last.Next().integer;
+    const int64_t greatest = last.Next().integer;
+    if (first != 1 || greatest != rowid) return Corrupt("its last event was not appended last");
+    heads.event_count = static_cast<uint64_t>(rowid);
+  }
+  if (heads.upstream_head > heads.local_head.seq.global) {
+    return Corrupt("a sync backend has confirmed more than it holds");
+  }
   return heads;
 }
 
-SeqNum Eventlog::local_head() const { return impl_->current.local_head; }
+SeqNum Eventlog::local_head() const { return impl_->current.local_head.seq; }
+Head Eventlog::head() const { return impl_->current.local_head; }
 uint64_t Eventlog::upstream_head() const { return impl_->current.upstream_head; }
 uint64_t Eventlog::event_count() const { return impl_->current.event_count; }
+const std::string& Eventlog::backend_id() const { return impl_->current.backend_id; }
+bool Eventlog::lost() const { return impl_->lost; }
 Database& Eventlog::database() { return *impl_->database; }
 
 // ---- Groups ------------------------------------------------------------------------------------
@@ -297,7 +363,7 @@ Result<void> Eventlog::Begin() {
 
 Result<void> Eventlog::Append(std::span<const Event> events) {
   LS_CHECK(impl_->group);
-  LS_CHECK(Continues(impl_->current.local_head, events));
+  LS_CHECK(Continues(impl_->current.local_head.seq, events));
   return impl_->Conclude(impl_->AppendRows(events));
 }
 
@@ -317,17 +383,103 @@ Result<void> Eventlog::Impl::AppendRows(std::span<const Event> events) {
         .Int64(event.schema_hash)
         .Text(kNoSyncMetadata);
     LS_TRY(database->Run(statements.insert, binds.view()));
-    current.local_head = event.seq;
-    current.event_count += 1;
   }
+  if (events.empty()) return Ok();
+  current.local_head = HeadOf(events.back());
+  current.event_count += events.size();
   return Ok();
+}
+
+Result<void> Eventlog::RemoveAfter(const SeqNum& keep) {
+  LS_CHECK(impl_->group);
+  return impl_->Conclude(impl_->RemoveAfter(keep));
+}
+
+Result<void> Eventlog::Impl::RemoveAfter(const SeqNum& keep) {
+  Head head;
+  int64_t ordinal = 0;
+  if (keep != kRootSeqNum) {
+    const std::optional<Event> last = LS_TRY(ReadOne(statements.at, keep));
+    LS_CHECK(last);
+    head = HeadOf(*last);
+    ordinal = LS_TRY(OrdinalOf(keep));
+  }
+  LS_TRY(database->Run(statements.remove_after, Binds({ordinal})));
+  if (database->changes() != static_cast<int64_t>(current.event_count) - ordinal) {
+    return Corrupt("a gap: events after " + ToString(keep) + " are missing");
+  }
+  current.local_head = head;
+  current.event_count = static_cast<uint64_t>(ordinal);
+  return Ok();
+}
+
+Result<void> Eventlog::SetUpstreamHead(uint64_t global) {
+  Impl& self = *impl_;
+  LS_CHECK(self.group && global <= self.current.local_head.seq.global);
+  self.current.upstream_head = global;
+  return self.Conclude(
+      self.database->Run(self.statements.set_upstream_head, self.Binds({Bounded(global)})));
+}
+
+Result<void> Eventlog::SetSyncMetadata(uint64_t global, std::string_view json) {
+  LS_CHECK(impl_->group && global > 0 && global <= impl_->current.local_head.seq.global);
+  return impl_->Conclude(impl_->SetSyncMetadata(global, json));
+}
+
+Result<void> Eventlog::Impl::SetSyncMetadata(uint64_t global, std::string_view json) {
+  std::string option(kNoSyncMetadata);
+  if (!json.empty()) option.assign(kSomeBefore).append(json).append(kSomeAfter);
+  binds.Clear();
+  binds.Int64(Bounded(global)).Text(option);
+  LS_TRY(database->Run(statements.set_sync_metadata, binds.view()));
+  if (database->changes() != 1) return Corrupt("a gap: e" + std::to_string(global) + " is missing");
+  return Ok();
+}
+
+Result<void> Eventlog::SetAccepted(std::string_view instance, uint64_t counter) {
+  LS_CHECK(impl_->group);
+  return impl_->Conclude(impl_->SetAccepted(instance, counter));
+}
+
+Result<void> Eventlog::Impl::SetAccepted(std::string_view instance, uint64_t counter) {
+  current.session_ordinal += 1;
+  binds.Clear();
+  binds.Text(instance).Int64(Bounded(counter)).Int64(current.session_ordinal);
+  LS_TRY(database->Run(statements.move_accepted, binds.view()));
+  if (database->changes() == 1) return Ok();
+  LS_TRY(database->Run(statements.add_accepted, binds.view()));
+  current.sessions += 1;
+  const int64_t too_many = current.sessions - int64_t{limits::kSessionsRememberedMax};
+  if (too_many <= 0) return Ok();
+  LS_TRY(database->Run(statements.forget_sessions, Binds({too_many})));
+  current.sessions -= database->changes();
+  return Ok();
+}
+
+Result<void> Eventlog::SetBackendId(std::string_view id) {
+  Impl& self = *impl_;
+  LS_CHECK(self.group);
+  self.current.backend_id = id;
+  self.binds.Clear();
+  if (id.empty()) {
+    self.binds.Null();
+  } else {
+    self.binds.Text(id);
+  }
+  return self.Conclude(self.database->Run(self.statements.set_backend_id, self.binds.view()));
 }
 
 Result<void> Eventlog::Commit() {
   LS_CHECK(impl_->group);
+  // Else the next opening would call the log damaged.
+  LS_CHECK(impl_->current.upstream_head <= impl_->current.local_head.seq.global);
   Result<void> released = impl_->group->Release();
   impl_->group.reset();
-  if (released.ok()) impl_->committed = impl_->current;
+  if (released.ok()) {
+    impl_->committed = impl_->current;
+  } else {
+    impl_->lost = impl_->is_file;
+  }
   return impl_->Conclude(std::move(released));
 }
 
@@ -341,28 +493,35 @@ void Eventlog::Impl::Rollback() {
 // ---- After a failure ---------------------------------------------------------------------------
 
 Result<void> Eventlog::Impl::EnsureOpen() {
+  LS_CHECK(!lost);
   if (!failed) return Ok();
-  LS_TRY(ReopenAndRepair());
+  LS_CHECK(!group);
+  LS_TRY(database->Reopen());
+  const Heads heads = LS_TRY(ReadHeads());
+  // What failed was no commit, so nothing can have come to the log or gone from it.
+  if (heads != committed) {
+    return Corrupt("after a failure of storage it ends at " + ToString(heads.local_head.seq) +
+                   " instead of " + ToString(committed.local_head.seq));
+  }
   failed = false;
   return Ok();
 }
 
-Result<void> Eventlog::Impl::ReopenAndRepair() {
-  LS_CHECK(!group);
+Result<void> Eventlog::Reopen() {
+  LS_CHECK(!impl_->group);
+  return impl_->Conclude(impl_->Reopen());
+}
+
+Result<void> Eventlog::Impl::Reopen() {
+  if (!is_file) return Ok();
   LS_TRY(database->Reopen());
   Heads heads = LS_TRY(ReadHeads());
-  if (heads.event_count > committed.event_count) {
-    // A group that was reported as failed, because its flush failed, was written all the same.
-    Savepoint savepoint = LS_TRY(Savepoint::Begin(*database, "livestore_log_repair"));
-    LS_TRY(database->Run(statements.remove_after,
-                         Binds({static_cast<int64_t>(committed.event_count)})));
-    LS_TRY(savepoint.Release());
-    heads = LS_TRY(ReadHeads());
-  }
-  if (heads.event_count != committed.event_count || heads.local_head != committed.local_head) {
-    return Corrupt("after a failure of storage it ends at " + ToString(heads.local_head) +
-                   " instead of " + ToString(committed.local_head));
-  }
+  // What is believed now will be called accepted, but no flush of it has succeeded. A checkpoint
+  // flushes the WAL first. Not without need: on a full disk it may fail.
+  if (heads != committed) LS_TRY(database->Exec("pragma wal_checkpoint"));
+  committed = current = std::move(heads);
+  failed = false;
+  lost = false;
   return Ok();
 }
 
@@ -421,13 +580,61 @@ Result<uint64_t> Eventlog::CountAfter(const SeqNum& position) {
 Result<std::optional<Event>> Eventlog::At(const SeqNum& position) {
   return impl_->Conclude([&]() -> Result<std::optional<Event>> {
     LS_TRY(impl_->EnsureOpen());
-    const BytesView binds = impl_->Binds({Bounded(position.global), position.client});
-    RowsReader reader(LS_TRY(impl_->database->Query(impl_->statements.at, binds)));
-    if (reader.rows() == 0) return std::optional<Event>();
-    std::optional<Event> event = ReadEvent(reader);
-    if (!event) return Corrupt("the row at " + ToString(position) + " is no event");
-    return event;
+    return impl_->ReadOne(impl_->statements.at, position);
   }());
+}
+
+Result<Head> Eventlog::EndOfClientOnly(const SeqNum& position) {
+  return impl_->Conclude([&]() -> Result<Head> {
+    LS_TRY(impl_->EnsureOpen());
+    // The next synced event has the next global number, since the log has no gaps.
+    const SeqNum last{position.global, std::numeric_limits<uint32_t>::max(), 0};
+    const std::optional<Event> event = LS_TRY(impl_->ReadOne(impl_->statements.last_up_to, last));
+    return event ? HeadOf(*event) : Head();
+  }());
+}
+
+Result<uint64_t> Eventlog::Accepted(std::string_view instance) {
+  return impl_->Conclude([&]() -> Result<uint64_t> {
+    LS_TRY(impl_->EnsureOpen());
+    impl_->binds.Clear();
+    impl_->binds.Text(instance);
+    const int64_t accepted =
+        LS_TRY(impl_->database->QueryInt(impl_->statements.accepted, impl_->binds.view(), 0));
+    if (accepted < 0) return Corrupt("what it has of a session is no number");
+    return static_cast<uint64_t>(accepted);
+  }());
+}
+
+Result<std::string> Eventlog::SyncMetadata(uint64_t global) {
+  return impl_->Conclude([&]() -> Result<std::string> {
+    LS_TRY(impl_->EnsureOpen());
+    return impl_->ReadSyncMetadata(global);
+  }());
+}
+
+Result<std::string> Eventlog::Impl::ReadSyncMetadata(uint64_t global) {
+  RowsReader reader(LS_TRY(database->Query(statements.sync_metadata, Binds({Bounded(global)}))));
+  if (reader.rows() == 0) return std::string();
+  std::string_view option = reader.Next().text;
+  if (option == kNoSyncMetadata) return std::string();
+  if (!option.starts_with(kSomeBefore) || !option.ends_with(kSomeAfter)) {
+    return Corrupt("the sync metadata of e" + std::to_string(global) + " is no option");
+  }
+  option.remove_prefix(kSomeBefore.size());
+  option.remove_suffix(kSomeAfter.size());
+  return std::string(option);
+}
+
+// The event that a statement finds by a position.
+Result<std::optional<Event>> Eventlog::Impl::ReadOne(StatementId statement,
+                                                     const SeqNum& position) {
+  RowsReader reader(
+      LS_TRY(database->Query(statement, Binds({Bounded(position.global), position.client}))));
+  if (reader.rows() == 0) return std::optional<Event>();
+  std::optional<Event> event = ReadEvent(reader);
+  if (!event) return Corrupt("the row at " + ToString(position) + " is no event");
+  return event;
 }
 
 // 0 before the first event.

@@ -7,17 +7,20 @@
 //              parentSeqNumGlobal, parentSeqNumClient, parentSeqNumRebaseGeneration,
 //              name, argsJson, clientId, sessionId, schemaHash, syncMetadataJson)        STRICT
 //     __livestore_sync_status(head primary key, backendId)               one row
+//     __livestore_session(instance primary key, accepted, ordinal) STRICT      ours: see SetAccepted
 //
 // Format history (PRAGMA user_version): 1, the first. A higher number is refused with kNewerFormat;
 // a file without our PRAGMA application_id, or that is damaged, with kCorruptEventlog. No byte is
 // written before that is known.
 //
 // What always holds: the log continues without gaps from e0 (checked at each append, and by Range
-// when it reads). Rows are only ever appended, so the rowid of an event is its ordinal, from 1.
+// when it reads). Rows are appended at the end and removed from the end, so the rowid of an event is
+// its ordinal, from 1.
 //
-// A failed group leaves the log as it was before Begin. The connection may be unusable then, since
-// a failure of storage is sticky in the VFS, so the next call opens the file anew. Should a group
-// have reached the storage whole, although its flush failed, it is taken out again there.
+// A group that fails before its Commit leaves the log as it was. The connection may be unusable
+// then, since a failure of storage is sticky in the VFS, so the next call opens the file anew. After
+// a failed Commit nobody knows whether the group has reached the storage: the log is lost() until
+// Reopen, which believes what is there, whole group or none of it.
 
 #pragma once
 
@@ -43,6 +46,8 @@ class Eventlog {
 
   // The last event's number; e0 for an empty log.
   [[nodiscard]] SeqNum local_head() const;
+  // The same with its identity.
+  [[nodiscard]] Head head() const;
   // The greatest global number a sync backend has confirmed.
   [[nodiscard]] uint64_t upstream_head() const;
   [[nodiscard]] uint64_t event_count() const;
@@ -50,14 +55,39 @@ class Eventlog {
   // Opens the group transaction; Append may be called until Commit or Rollback. REQUIRES: no group
   // is open.
   Result<void> Begin();
-  // A failure ends the group: nothing of it is in the log. REQUIRES: a group is open, and events
-  // continue local_head (LS_CHECK).
+  // A failure of this call or any up to Commit ends the group: nothing of it is in the log. REQUIRES:
+  // a group is open, and events continue local_head (LS_CHECK).
   Result<void> Append(std::span<const Event> events);
-  // Returns after the bytes are flushed. A failure ends the group: nothing of it is in the log.
-  // REQUIRES: a group is open.
+  // Removes the events after `keep`; those that are to be renumbered are appended again. Who removes
+  // confirmed events sets the upstream head back too. REQUIRES: a group is open; an event stands at
+  // the position `keep`, or it is e0 (LS_CHECK).
+  Result<void> RemoveAfter(const SeqNum& keep);
+  // The backend has confirmed everything up to this global number. REQUIRES: a group is open; the
+  // log has it (LS_CHECK).
+  Result<void> SetUpstreamHead(uint64_t global);
+  // What the backend said of the synced event with this global number, as JSON text, or an empty
+  // text for nothing. REQUIRES: a group is open; the log has the event (LS_CHECK).
+  Result<void> SetSyncMetadata(uint64_t global, std::string_view json);
+  // The log has, or refused for good, all events of this session object up to this counter; a lower
+  // one than before changes nothing. Remembers limits::kSessionsRememberedMax session objects, the
+  // last ones used. REQUIRES: a group is open.
+  Result<void> SetAccepted(std::string_view instance, uint64_t counter);
+  // Empty text for none. REQUIRES: a group is open.
+  Result<void> SetBackendId(std::string_view id);
+  // Returns after the bytes are flushed. After a failure the log is lost(); in memory, where storage
+  // does not fail, nothing of the group is in it. REQUIRES: a group is open, and the upstream head is
+  // in the log (LS_CHECK).
   Result<void> Commit();
   // Ends the group; nothing of it is in the log. Does nothing without one.
   void Rollback();
+  // True after a failed Commit: storage holds the log before it or the log after it, and nobody knows
+  // which. Until Reopen has found out, Begin and everything that reads may not be called (LS_CHECK);
+  // the heads are those before the group.
+  [[nodiscard]] bool lost() const;
+  // Opens the file anew and believes what is there, after flushing it if it is not what was known. On
+  // failure the log stays as lost as it was; try again. Does nothing in memory. REQUIRES: no group is
+  // open.
+  Result<void> Reopen();
 
   // Up to `count` events after the position `after`, in order; those of an open group included.
   // Fewer when their arguments exceed limits::kEventlogChunkBytes, but none only at the end of the
@@ -69,6 +99,15 @@ class Eventlog {
   Result<uint64_t> CountAfter(const SeqNum& position);
   // The event at this position, if any.
   Result<std::optional<Event>> At(const SeqNum& position);
+  // The last event before the first synced one after `position`, or the last of all: where the
+  // client-only events that follow `position` end. `position` itself if none do. REQUIRES: an event
+  // stands there, or it is e0.
+  Result<Head> EndOfClientOnly(const SeqNum& position);
+  // 0 for a session object that is not known.
+  Result<uint64_t> Accepted(std::string_view instance);
+  // JSON text of the metadata of this synced event, or an empty text for none.
+  Result<std::string> SyncMetadata(uint64_t global);
+  [[nodiscard]] const std::string& backend_id() const;
 
   [[nodiscard]] Database& database();
 

@@ -102,9 +102,32 @@ std::vector<Event> Chain(SeqNum head, size_t count, const std::string& args = ""
   return events;
 }
 
+Event At(const SeqNum& seq, const SeqNum& parent) {
+  return {.seq = seq,
+          .parent = parent,
+          .name = "v1.TodoCreated",
+          .args_json = "{}",
+          .client_id = "client",
+          .session_id = "session",
+          .schema_hash = 1};
+}
+
 Result<void> AppendGroup(Eventlog& log, const std::vector<Event>& events) {
   LS_TRY(log.Begin());
   LS_TRY(log.Append(events));
+  return log.Commit();
+}
+
+// What the leader does when the backend orders others' events first, in one group: the events after
+// `keep` go, `count` others come, one of them confirmed.
+Result<void> RebaseGroup(Eventlog& log, const SeqNum& keep, size_t count) {
+  LS_TRY(log.Begin());
+  LS_TRY(log.RemoveAfter(keep));
+  LS_TRY(log.Append(Chain(log.local_head(), count, "rebased")));
+  LS_TRY(log.SetUpstreamHead(keep.global + 1));
+  LS_TRY(log.SetSyncMetadata(keep.global + 1, R"({"at":1})"));
+  LS_TRY(log.SetAccepted("tab", count));
+  LS_TRY(log.SetBackendId("backend"));
   return log.Commit();
 }
 
@@ -112,6 +135,20 @@ std::vector<Event> All(Eventlog& log) {
   auto events = log.Range(kRootSeqNum, std::numeric_limits<uint32_t>::max());
   EXPECT_TRUE(events.ok()) << events.error().message;
   return events.ok() ? std::move(*events) : std::vector<Event>();
+}
+
+// Everything that a log says, to compare it.
+std::string Dump(Eventlog& log) {
+  std::string dump = "upstream " + std::to_string(log.upstream_head()) + ", backend " +
+                     log.backend_id() + ", tab " + std::to_string(*log.Accepted("tab"));
+  for (const Event& event : All(log)) {
+    dump += ", " + ToString(event.seq) + " " + event.args_json;
+    if (!event.client_only()) dump += " " + *log.SyncMetadata(event.seq.global);
+  }
+  const std::vector<Event> events = All(log);
+  EXPECT_EQ(log.event_count(), events.size());
+  EXPECT_TRUE(log.head() == (events.empty() ? Head() : HeadOf(events.back())));
+  return dump;
 }
 
 class EventlogTest : public ::testing::Test {
@@ -123,6 +160,18 @@ class EventlogTest : public ::testing::Test {
   Result<std::unique_ptr<Eventlog>> Open() { return Eventlog::Open(vfs_->name(), kFile); }
   std::unique_ptr<Eventlog> MustOpen() {
     auto log = Open();
+    EXPECT_TRUE(log.ok()) << log.error().message;
+    return log.ok() ? std::move(*log) : nullptr;
+  }
+  // What a new process sees of the same bytes, which stay as they are.
+  std::unique_ptr<Eventlog> MustOpenAnew() {
+    const std::vector<Bytes> bytes = pool_.Snapshot();
+    MemoryPool& pool = *copies_.emplace_back(std::make_unique<MemoryPool>(kFiles));
+    for (size_t i = 0; i < kFiles.size(); ++i) {
+      EXPECT_EQ(pool.Write(pool.Find(kFiles[i]), bytes[i], 0), StorageStatus::kOk);
+    }
+    const PoolVfs& vfs = *copy_vfs_.emplace_back(*PoolVfs::Create(pool, {}));
+    auto log = Eventlog::Open(vfs.name(), kFile);
     EXPECT_TRUE(log.ok()) << log.error().message;
     return log.ok() ? std::move(*log) : nullptr;
   }
@@ -151,12 +200,18 @@ class EventlogTest : public ::testing::Test {
 
   FaultyPool pool_;
   std::unique_ptr<PoolVfs> vfs_;
+  std::vector<std::unique_ptr<MemoryPool>> copies_;
+  std::vector<std::unique_ptr<PoolVfs>> copy_vfs_;
 };
 
 TEST_F(EventlogTest, ANewLogIsEmpty) {
   const auto log = MustOpen();
   EXPECT_EQ(log->local_head(), kRootSeqNum);
+  EXPECT_EQ(log->head(), Head());
   EXPECT_EQ(log->upstream_head(), 0u);
+  EXPECT_EQ(log->backend_id(), "");
+  EXPECT_EQ(*log->Accepted("any"), 0u);
+  EXPECT_FALSE(log->lost());
   EXPECT_EQ(log->event_count(), 0u);
   EXPECT_TRUE(All(*log).empty());
   EXPECT_EQ(*log->CountAfter(kRootSeqNum), 0u);
@@ -184,6 +239,7 @@ TEST_F(EventlogTest, EventsComeBackAsTheyWentAlsoAfterAReopen) {
   const auto log = MustOpen();
   EXPECT_EQ(All(*log), events);
   EXPECT_EQ(log->local_head(), events.back().seq);
+  EXPECT_EQ(log->head(), HeadOf(events.back()));
   EXPECT_EQ(log->event_count(), 9u);
 }
 
@@ -219,14 +275,24 @@ TEST_F(EventlogTest, TablesAreNamedAsInLiveStore) {
   EXPECT_EQ(text("select group_concat(name || ':' || pk, ' ') from "
                  "pragma_table_info('__livestore_sync_status')"),
             "head:1 backendId:0");
+  EXPECT_EQ(text("select group_concat(name || ':' || pk, ' ') from "
+                 "pragma_table_info('__livestore_session')"),
+            "instance:1 accepted:0 ordinal:0");
   EXPECT_EQ(text("select syncMetadataJson from eventlog"), R"({"_tag":"None"})");
   EXPECT_EQ(text("select head || ' ' || (backendId is null) from __livestore_sync_status"), "0 1");
 }
 
-TEST_F(EventlogTest, TheUpstreamHeadIsRead) {
+TEST_F(EventlogTest, MetadataIsStoredAsInLiveStore) {
   Fill(3);
-  Tamper("update __livestore_sync_status set head = 2");
-  EXPECT_EQ(MustOpen()->upstream_head(), 2u);
+  const auto log = MustOpen();
+  ASSERT_TRUE(log->Begin().ok());
+  ASSERT_TRUE(log->SetSyncMetadata(2, R"({"a":[1,"}"]})").ok());
+  ASSERT_TRUE(log->Commit().ok());
+  const auto statement = log->database().PrepareInternal(
+      "select syncMetadataJson from eventlog where seqNumGlobal = 2 and seqNumClient = 0");
+  const BindsWriter none;
+  RowsReader reader(*log->database().Query(*statement, none.view()));
+  EXPECT_EQ(reader.Next().text, R"({"_tag":"Some","value":{"a":[1,"}"]}})");
 }
 
 // ---- Groups ------------------------------------------------------------------------------------
@@ -267,6 +333,175 @@ TEST_F(EventlogTest, AGroupIsOneFlush) {
   EXPECT_EQ(vfs_->counters().flushes - before.flushes, 1u);
 }
 
+TEST_F(EventlogTest, ARepeatedGroupIsOneFlushToo) {
+  const auto log = MustOpen();
+  ASSERT_TRUE(AppendGroup(*log, Chain(kRootSeqNum, 5)).ok());
+  const auto before = vfs_->counters();
+  ASSERT_TRUE(RebaseGroup(*log, {1, 0, 0}, 3).ok());
+  EXPECT_EQ(vfs_->counters().flushes - before.flushes, 1u);
+}
+
+TEST_F(EventlogTest, TheHeadIsTheLastEventWithItsIdentity) {
+  const auto log = MustOpen();
+  const std::vector<Event> events = Chain(kRootSeqNum, 6);
+  ASSERT_TRUE(log->Begin().ok());
+  ASSERT_TRUE(log->Append(std::span(events).first(2)).ok());
+  EXPECT_EQ(log->head(), HeadOf(events[1]));
+  ASSERT_TRUE(log->Append(std::span(events).subspan(2)).ok());
+  EXPECT_EQ(log->head(), HeadOf(events[5]));
+  ASSERT_TRUE(log->RemoveAfter(events[3].seq).ok());
+  EXPECT_EQ(log->head(), HeadOf(events[3]));
+  log->Rollback();
+  EXPECT_EQ(log->head(), Head());
+}
+
+TEST_F(EventlogTest, TheEndOfTheLogIsRewrittenInOneGroup) {
+  std::vector<Event> events = Chain(kRootSeqNum, 10);  // e1 e2 e3 e3.1 e4 ...
+  {
+    const auto log = MustOpen();
+    ASSERT_TRUE(AppendGroup(*log, events).ok());
+    const std::string before = Dump(*log);
+    for (const bool commit : {false, true}) {
+      ASSERT_TRUE(log->Begin().ok());
+      ASSERT_TRUE(log->RemoveAfter({3, 1, 9}).ok());  // Generations do not count.
+      EXPECT_EQ(log->event_count(), 4u);
+      EXPECT_EQ(All(*log).size(), 4u);
+      EXPECT_FALSE((*log->At({4, 0, 0})).has_value());
+      std::vector<Event> others = Chain({3, 1, 0}, 3, "other");
+      for (Event& event : others) event.seq.generation = 1;
+      ASSERT_TRUE(log->Append(others).ok());
+      EXPECT_EQ(*log->CountAfter({3, 1, 0}), 3u);
+      EXPECT_TRUE(*log->Holds({4, 0, 1}));
+      EXPECT_FALSE(*log->Holds({4, 0, 0}));
+      if (commit) {
+        ASSERT_TRUE(log->Commit().ok());
+        events.resize(4);
+        events.insert(events.end(), others.begin(), others.end());
+      } else {
+        log->Rollback();
+        EXPECT_EQ(Dump(*log), before);
+      }
+      EXPECT_EQ(All(*log), events);
+    }
+  }
+  const auto log = MustOpen();
+  EXPECT_EQ(All(*log), events);
+  EXPECT_EQ(log->event_count(), 7u);
+}
+
+TEST_F(EventlogTest, EverythingCanBeRemoved) {
+  const auto log = MustOpen();
+  ASSERT_TRUE(AppendGroup(*log, Chain(kRootSeqNum, 10)).ok());
+  ASSERT_TRUE(log->Begin().ok());
+  ASSERT_TRUE(log->RemoveAfter(kRootSeqNum).ok());
+  EXPECT_EQ(log->head(), Head());
+  ASSERT_TRUE(log->Append(Chain(kRootSeqNum, 2, "new")).ok());
+  ASSERT_TRUE(log->Commit().ok());
+  EXPECT_EQ(All(*log), Chain(kRootSeqNum, 2, "new"));
+  ASSERT_TRUE(log->Begin().ok());
+  ASSERT_TRUE(log->RemoveAfter(kRootSeqNum).ok());
+  ASSERT_TRUE(log->Commit().ok());
+  EXPECT_EQ(MustOpenAnew()->event_count(), 0u);
+}
+
+TEST_F(EventlogTest, RemovingWhatHasAGapIsCorrupt) {
+  Fill(10);
+  Tamper("delete from eventlog where seqNumGlobal = 5");
+  const auto log = MustOpen();
+  ASSERT_TRUE(log->Begin().ok());
+  EXPECT_EQ(log->RemoveAfter({2, 0, 0}).error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_EQ(log->event_count(), 10u);
+}
+
+TEST_F(EventlogTest, WhatTheBackendConfirmedIsKept) {
+  const auto log = MustOpen();
+  ASSERT_TRUE(AppendGroup(*log, Chain(kRootSeqNum, 5)).ok());
+  ASSERT_TRUE(log->Begin().ok());
+  ASSERT_TRUE(log->SetUpstreamHead(3).ok());
+  ASSERT_TRUE(log->SetSyncMetadata(3, "\"three\"").ok());
+  ASSERT_TRUE(log->SetBackendId("backend é").ok());
+  EXPECT_EQ(log->upstream_head(), 3u);
+  EXPECT_EQ(log->backend_id(), "backend é");
+  EXPECT_EQ(*log->SyncMetadata(3), "\"three\"");
+  log->Rollback();
+  EXPECT_EQ(log->upstream_head(), 0u);
+  EXPECT_EQ(log->backend_id(), "");
+  EXPECT_EQ(*log->SyncMetadata(3), "");
+
+  ASSERT_TRUE(log->Begin().ok());
+  ASSERT_TRUE(log->SetUpstreamHead(2).ok());
+  ASSERT_TRUE(log->SetSyncMetadata(2, "null").ok());
+  ASSERT_TRUE(log->SetSyncMetadata(1, "1").ok());
+  ASSERT_TRUE(log->SetSyncMetadata(1, "").ok());
+  ASSERT_TRUE(log->SetBackendId("b").ok());
+  ASSERT_TRUE(log->Commit().ok());
+  const auto again = MustOpenAnew();
+  EXPECT_EQ(again->upstream_head(), 2u);
+  EXPECT_EQ(again->backend_id(), "b");
+  EXPECT_EQ(*again->SyncMetadata(2), "null");
+  EXPECT_EQ(*again->SyncMetadata(1), "");
+  EXPECT_EQ(*again->SyncMetadata(99), "");
+  EXPECT_EQ(*again->SyncMetadata(UINT64_MAX), "");
+
+  ASSERT_TRUE(log->Begin().ok());
+  ASSERT_TRUE(log->SetBackendId("").ok());
+  ASSERT_TRUE(log->Commit().ok());
+  EXPECT_EQ(MustOpenAnew()->backend_id(), "");
+}
+
+TEST_F(EventlogTest, WhatTheLogHasOfASessionIsKeptWithItsEvents) {
+  const auto log = MustOpen();
+  const auto accept = [&log](const std::string& instance, uint64_t counter) {
+    ASSERT_TRUE(log->Begin().ok());
+    ASSERT_TRUE(log->Append(Chain(log->local_head(), 1)).ok());
+    ASSERT_TRUE(log->SetAccepted(instance, counter).ok());
+    ASSERT_TRUE(log->Commit().ok());
+  };
+  accept("a", 3);
+  accept("b", 1);
+  accept("a", 7);
+  EXPECT_EQ(*log->Accepted("a"), 7u);
+  EXPECT_EQ(*log->Accepted("b"), 1u);
+  EXPECT_EQ(*log->Accepted("c"), 0u);
+  accept("a", 5);
+  EXPECT_EQ(*log->Accepted("a"), 7u) << "what it has, it has";
+  ASSERT_TRUE(log->Begin().ok());
+  ASSERT_TRUE(log->SetAccepted("a", 100).ok());
+  ASSERT_TRUE(log->SetAccepted("c", 100).ok());
+  EXPECT_EQ(*log->Accepted("c"), 100u);
+  log->Rollback();
+  EXPECT_EQ(*log->Accepted("a"), 7u);
+  EXPECT_EQ(*log->Accepted("c"), 0u);
+  const auto again = MustOpenAnew();
+  EXPECT_EQ(*again->Accepted("a"), 7u);
+  EXPECT_EQ(*again->Accepted("b"), 1u);
+}
+
+TEST_F(EventlogTest, TheSessionsUsedLastAreRemembered) {
+  const auto name = [](uint32_t i) { return "tab" + std::to_string(i); };
+  {
+    const auto log = MustOpen();
+    ASSERT_TRUE(log->Begin().ok());
+    for (uint32_t i = 0; i < limits::kSessionsRememberedMax; ++i) {
+      ASSERT_TRUE(log->SetAccepted(name(i), 1).ok());
+    }
+    ASSERT_TRUE(log->SetAccepted(name(1), 2).ok());
+    ASSERT_TRUE(log->Commit().ok());
+  }
+  const auto log = MustOpen();  // The order of use is in the file.
+  EXPECT_EQ(*log->Accepted(name(0)), 1u);
+  ASSERT_TRUE(log->Begin().ok());
+  ASSERT_TRUE(log->SetAccepted("new", 4).ok());
+  EXPECT_EQ(*log->Accepted(name(0)), 0u);
+  ASSERT_TRUE(log->SetAccepted(name(0), 3).ok());
+  ASSERT_TRUE(log->Commit().ok());
+  EXPECT_EQ(*log->Accepted("new"), 4u);
+  EXPECT_EQ(*log->Accepted(name(0)), 3u);
+  EXPECT_EQ(*log->Accepted(name(1)), 2u);
+  EXPECT_EQ(*log->Accepted(name(2)), 0u);
+  EXPECT_EQ(*log->Accepted(name(3)), 1u);
+}
+
 using EventlogDeathTest = EventlogTest;
 
 TEST_F(EventlogDeathTest, AppendingWhatDoesNotContinueTheLogIsABug) {
@@ -282,6 +517,37 @@ TEST_F(EventlogDeathTest, CommitWithoutBeginIsABug) {
   const auto log = MustOpen();
   EXPECT_DEATH((void)log->Commit(), "check failed");
   EXPECT_DEATH((void)log->Append({}), "check failed");
+  EXPECT_DEATH((void)log->RemoveAfter(kRootSeqNum), "check failed");
+  EXPECT_DEATH((void)log->SetUpstreamHead(0), "check failed");
+  EXPECT_DEATH((void)log->SetAccepted("a", 1), "check failed");
+  EXPECT_DEATH((void)log->SetBackendId("a"), "check failed");
+}
+
+TEST_F(EventlogDeathTest, SpeakingOfEventsTheLogDoesNotHaveIsABug) {
+  const auto log = MustOpen();
+  ASSERT_TRUE(AppendGroup(*log, Chain(kRootSeqNum, 3)).ok());
+  ASSERT_TRUE(log->Begin().ok());
+  EXPECT_DEATH((void)log->RemoveAfter({4, 0, 0}), "check failed");
+  EXPECT_DEATH((void)log->RemoveAfter({2, 1, 0}), "check failed");
+  EXPECT_DEATH((void)log->SetUpstreamHead(4), "check failed");
+  EXPECT_DEATH((void)log->SetSyncMetadata(4, "1"), "check failed");
+  EXPECT_DEATH((void)log->SetSyncMetadata(0, "1"), "check failed");
+  ASSERT_TRUE(log->SetUpstreamHead(3).ok());
+  ASSERT_TRUE(log->RemoveAfter({2, 0, 0}).ok());
+  EXPECT_DEATH((void)log->Commit(), "check failed");
+  ASSERT_TRUE(log->SetUpstreamHead(2).ok());
+  EXPECT_TRUE(log->Commit().ok());
+}
+
+TEST_F(EventlogDeathTest, UsingALostLogIsABug) {
+  Fill(3);
+  const auto log = MustOpen();
+  pool_.flush_fails = true;
+  ASSERT_FALSE(AppendGroup(*log, Chain(log->local_head(), 1)).ok());
+  ASSERT_TRUE(log->lost());
+  EXPECT_DEATH((void)log->Begin(), "check failed");
+  EXPECT_DEATH((void)log->Range(kRootSeqNum, 1), "check failed");
+  EXPECT_DEATH((void)log->Accepted("a"), "check failed");
 }
 
 // ---- Reading -----------------------------------------------------------------------------------
@@ -350,6 +616,21 @@ TEST_F(EventlogTest, EventsAreFoundByPositionAndByNumber) {
   EXPECT_EQ(*log->CountAfter({99, 0, 0}), 0u);
 }
 
+TEST_F(EventlogTest, TheEndOfClientOnlyEventsIsBeforeTheNextSyncedOne) {
+  const std::vector<Event> events = {At({0, 1, 0}, {0, 0, 0}), At({0, 2, 0}, {0, 1, 0}),
+                                     At({1, 0, 0}, {0, 0, 0}), At({2, 0, 0}, {1, 0, 0}),
+                                     At({2, 1, 0}, {2, 0, 0}), At({2, 2, 0}, {2, 1, 0})};
+  const auto log = MustOpen();
+  EXPECT_EQ(*log->EndOfClientOnly(kRootSeqNum), Head());
+  ASSERT_TRUE(AppendGroup(*log, events).ok());
+  EXPECT_EQ(*log->EndOfClientOnly(kRootSeqNum), HeadOf(events[1]));
+  EXPECT_EQ(*log->EndOfClientOnly({0, 1, 0}), HeadOf(events[1]));
+  EXPECT_EQ(*log->EndOfClientOnly({0, 2, 0}), HeadOf(events[1]));
+  EXPECT_EQ(*log->EndOfClientOnly({1, 0, 0}), HeadOf(events[2]));
+  EXPECT_EQ(*log->EndOfClientOnly({2, 0, 0}), HeadOf(events[5]));
+  EXPECT_EQ(*log->EndOfClientOnly({2, 2, 0}), HeadOf(events[5]));
+}
+
 // ---- Files that are not a sound log of ours ----------------------------------------------------
 
 TEST_F(EventlogTest, ANewerFormatIsRefusedUntouched) {
@@ -390,9 +671,12 @@ TEST_F(EventlogTest, ARollbackModeDatabaseOfAnotherApplicationStaysInItsMode) {
 }
 
 TEST_F(EventlogTest, ALogWithoutItsTablesIsRefusedUntouched) {
-  Fill(3);
-  Tamper("drop table __livestore_sync_status");
-  ExpectRefusedUntouched(ErrorCode::kCorruptEventlog, "__livestore_sync_status is missing");
+  for (const std::string table : {"eventlog", "__livestore_sync_status", "__livestore_session"}) {
+    pool_.Restore({{}, {}, {}});
+    Fill(3);
+    Tamper("drop table " + table);
+    ExpectRefusedUntouched(ErrorCode::kCorruptEventlog, table + " is missing");
+  }
 }
 
 TEST_F(EventlogTest, AFormatThatNeverWasIsRefusedUntouched) {
@@ -494,8 +778,8 @@ TEST_F(EventlogTest, RowsThatWereNotAppendedInOrderAreCorrupt) {
         "update eventlog set rowid = 100 where seqNumGlobal = 2",
         "delete from __livestore_sync_status", "insert into __livestore_sync_status values (9, '')",
         "update __livestore_sync_status set head = -1",
+        "update __livestore_sync_status set head = 5",
         "update eventlog set seqNumGlobal = -1 where seqNumGlobal = 4",
-
         "update eventlog set seqNumGlobal = 9007199254740992 where seqNumGlobal = 4",
         "update eventlog set seqNumClient = 4294967296 where seqNumGlobal = 4"}) {
     pool_.Restore(whole);
@@ -518,10 +802,16 @@ TEST_F(EventlogTest, ARowThatIsNoEventIsCorrupt) {
   EXPECT_EQ(log->At({2, 0, 0}).error().code, ErrorCode::kCorruptEventlog);
 }
 
+TEST_F(EventlogTest, MetadataThatIsNoOptionIsCorrupt) {
+  Fill(3);
+  Tamper("update eventlog set syncMetadataJson = '7' where seqNumGlobal = 2");
+  const auto log = MustOpen();
+  EXPECT_EQ(log->SyncMetadata(2).error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_EQ(*log->SyncMetadata(1), "");
+}
+
 TEST_F(EventlogTest, AFileWithoutItsFirstTransactionIsANewLog) {
-  {
-    ASSERT_TRUE(Database::Open(vfs_->name(), kFile, Durability::kFlushed).ok());
-  }
+  { ASSERT_TRUE(Database::Open(vfs_->name(), kFile, Durability::kFlushed).ok()); }
   ASSERT_GT(pool_.Used(), 0);
   Fill(3);
   EXPECT_EQ(MustOpen()->event_count(), 3u);
@@ -549,7 +839,11 @@ TEST_F(EventlogTest, AFullDiskLeavesTheLogAsItWasAndUsableAfterwards) {
       EXPECT_EQ(appended.error().code, ErrorCode::kStorageFull) << appended.error().message;
       EXPECT_EQ(log->local_head(), before.back().seq);
       EXPECT_EQ(log->event_count(), before.size());
+      if (log->lost()) {
+        ASSERT_TRUE(log->Reopen().ok());
+      }
       EXPECT_EQ(All(*log), before);
+      EXPECT_EQ(log->head(), HeadOf(before.back()));
 
       const std::vector<Event> again = Chain(log->local_head(), 300, "again");
       const Result<void> retried = AppendGroup(*log, again);
@@ -572,38 +866,133 @@ TEST_F(EventlogTest, WhileTheDiskStaysFullEveryTryFailsAndNothingIsLost) {
     EXPECT_TRUE(IsStorageError(appended.error().code)) << appended.error().message;
     EXPECT_EQ(log->local_head(), before.back().seq);
     log->Rollback();
+    ASSERT_TRUE(log->lost());
+    ASSERT_TRUE(log->Reopen().ok()) << "a full disk can be read";
+    EXPECT_EQ(All(*log), before);
   }
-  EXPECT_EQ(All(*log), before);
   pool_.bytes_max = std::numeric_limits<int64_t>::max();
   EXPECT_TRUE(AppendGroup(*log, Chain(log->local_head(), 50)).ok());
 }
 
-TEST_F(EventlogTest, AGroupWhoseFlushFailedIsNotInTheLog) {
-  Fill(10);
+TEST_F(EventlogTest, AGroupWhoseFlushFailedIsBelievedOnceItIsFlushed) {
   const auto log = MustOpen();
-  const std::vector<Event> before = All(*log);
+  ASSERT_TRUE(AppendGroup(*log, Chain(kRootSeqNum, 10)).ok());
   pool_.flush_fails = true;
-  const Result<void> appended = AppendGroup(*log, Chain(log->local_head(), 50));
-  ASSERT_FALSE(appended.ok());
-  EXPECT_EQ(appended.error().code, ErrorCode::kStorageIo) << appended.error().message;
-  EXPECT_EQ(log->local_head(), before.back().seq);
+  const Result<void> committed = RebaseGroup(*log, {2, 0, 0}, 3);
+  ASSERT_FALSE(committed.ok());
+  EXPECT_EQ(committed.error().code, ErrorCode::kStorageIo) << committed.error().message;
+  EXPECT_TRUE(log->lost());
+  EXPECT_EQ(log->event_count(), 10u);
+  // The bytes are there, but who accepts the group now may lose it.
+  EXPECT_FALSE(log->Reopen().ok());
+  EXPECT_TRUE(log->lost());
   pool_.flush_fails = false;
-  EXPECT_EQ(All(*log), before);
-  const std::vector<Event> again = Chain(log->local_head(), 3, "again");
-  ASSERT_TRUE(AppendGroup(*log, again).ok());
-  EXPECT_EQ(log->event_count(), 13u);
-  EXPECT_EQ(All(*log).back(), again.back());
+  const auto before = vfs_->counters();
+  ASSERT_TRUE(log->Reopen().ok());
+  EXPECT_GT(vfs_->counters().flushes, before.flushes);
+  EXPECT_FALSE(log->lost());
+  EXPECT_EQ(log->event_count(), 5u);
+  EXPECT_EQ(log->upstream_head(), 3u);
+  EXPECT_EQ(*log->Accepted("tab"), 3u);
+  EXPECT_EQ(Dump(*log), Dump(*MustOpenAnew()));
 }
 
-TEST_F(EventlogTest, AReadThatFailsIsTriedAnewOnAnotherConnection) {
+// Whichever call of a group fails, and however: the log is the one before it or the one after it,
+// and what it says is what the file says.
+TEST_F(EventlogTest, AFailedGroupIsWhollyThereOrNotAtAll) {
   Fill(10);
+  const std::vector<Bytes> start = pool_.Snapshot();
+  // One group before, so that the WAL is in use: a flush of its header would fail first else.
+  const auto open = [this] {
+    auto log = MustOpen();
+    EXPECT_TRUE(AppendGroup(*log, Chain(log->local_head(), 1)).ok());
+    return log;
+  };
+  std::string before;
+  std::string after;
+  {
+    const auto log = open();
+    before = Dump(*log);
+    ASSERT_TRUE(RebaseGroup(*log, {2, 0, 0}, 300).ok());
+    after = Dump(*log);
+  }
+  ASSERT_NE(before, after);
+  int failures = 0;
+  int kept = 0;
+  for (const bool tear : {false, true}) {
+    for (const bool heals_first : {false, true}) {
+      for (int64_t writes = -1;; ++writes) {  // -1: only the flush fails.
+        pool_.Restore(start);
+        pool_.tear = tear;
+        pool_.failure = StorageStatus::kIoError;
+        const auto log = open();
+        if (writes < 0) {
+          pool_.flush_fails = true;
+        } else {
+          pool_.writes_left = writes;
+        }
+        const Result<void> committed = RebaseGroup(*log, {2, 0, 0}, 300);
+        const auto heal = [this] {
+          pool_.flush_fails = false;
+          pool_.writes_left = std::numeric_limits<int64_t>::max();
+        };
+        if (heals_first || committed.ok()) heal();
+        if (committed.ok()) break;
+        ++failures;
+        if (log->lost() && !log->Reopen().ok()) {
+          EXPECT_TRUE(log->lost());
+          heal();
+          const Result<void> reopened = log->Reopen();
+          ASSERT_TRUE(reopened.ok()) << reopened.error().message;
+        }
+        heal();
+        const std::string dump = Dump(*log);
+        EXPECT_TRUE(dump == before || dump == after) << "write " << writes << ": " << dump;
+        if (dump == after) ++kept;
+        EXPECT_EQ(Dump(*MustOpenAnew()), dump) << "write " << writes;
+        ASSERT_TRUE(AppendGroup(*log, Chain(log->local_head(), 3, "more")).ok());
+        EXPECT_EQ(Dump(*MustOpenAnew()), Dump(*log));
+      }
+    }
+  }
+  EXPECT_GT(failures, 4);
+  EXPECT_GT(kept, 0);
+}
+
+TEST_F(EventlogTest, AFailureBeforeTheCommitTakesTheGroupBackForSure) {
+  Fill(10);
+  const std::string before = Dump(*MustOpenAnew());
   const auto log = MustOpen();
-  pool_.flush_fails = true;
-  EXPECT_FALSE(AppendGroup(*log, Chain(log->local_head(), 50)).ok());
-  EXPECT_FALSE(AppendGroup(*log, Chain(log->local_head(), 50)).ok());
-  pool_.flush_fails = false;
-  EXPECT_EQ(log->Range(kRootSeqNum, 100)->size(), 10u);
-  EXPECT_EQ(*log->CountAfter(kRootSeqNum), 10u);
+  // More than SQLite's cache holds, so that writing begins before the commit.
+  const std::string large(1u << 20, 'x');
+  pool_.writes_left = 1;
+  pool_.failure = StorageStatus::kIoError;
+  ASSERT_TRUE(log->Begin().ok());
+  Result<void> appended = log->SetAccepted("tab", 9);
+  for (int i = 0; appended.ok() && i < 64; ++i) {
+    appended = log->Append(Chain(log->local_head(), 1, large));
+  }
+  ASSERT_FALSE(appended.ok());
+  EXPECT_EQ(appended.error().code, ErrorCode::kStorageIo) << appended.error().message;
+  EXPECT_FALSE(log->lost());
+  EXPECT_EQ(log->event_count(), 10u);
+  pool_.writes_left = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(Dump(*log), before);
+  EXPECT_EQ(Dump(*MustOpenAnew()), before);
+  ASSERT_TRUE(AppendGroup(*log, Chain(log->local_head(), 3)).ok());
+  EXPECT_EQ(log->event_count(), 13u);
+}
+
+TEST_F(EventlogTest, ReopenOfASoundLogChangesNothing) {
+  const auto log = MustOpen();
+  ASSERT_TRUE(AppendGroup(*log, Chain(kRootSeqNum, 5)).ok());
+  const std::string before = Dump(*log);
+  ASSERT_TRUE(log->Reopen().ok());
+  EXPECT_EQ(Dump(*log), before);
+  auto in_memory = Eventlog::Open("", "");
+  ASSERT_TRUE(AppendGroup(**in_memory, Chain(kRootSeqNum, 5)).ok());
+  ASSERT_TRUE((*in_memory)->Reopen().ok());
+  EXPECT_EQ(Dump(**in_memory), before);
 }
 
 // A crash after any write: what was answered is there, and at most one group more, as a whole.
