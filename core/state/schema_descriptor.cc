@@ -310,7 +310,7 @@ Result<SchemaDescriptor> ParseSchemaDescriptor(std::string_view json) {
       return Error{ErrorCode::kLimitExceeded, where + ": it nests deeper than kJsonDepthMax (" +
                                                   std::to_string(limits::kJsonDepthMax) + ")"};
   }
-  LS_TRY(CheckKeys(where, root, {"version", "tables"}));
+  LS_TRY(CheckKeys(where, root, {"version", "tables", "materializers"}));
   const Json* version = root.Find("version");
   if (version == nullptr || IntegerOf(*version) != kDescriptorVersion) {
     return Invalid(where, "version is not " + std::to_string(kDescriptorVersion));
@@ -326,6 +326,15 @@ Result<SchemaDescriptor> ParseSchemaDescriptor(std::string_view json) {
   for (size_t i = 0; i < tables.size(); ++i) {
     schema.tables.push_back(
         LS_TRY(ParseTable(where + ", table " + std::to_string(i), tables[i], names)));
+  }
+  if (root.Find("materializers") != nullptr) {
+    schema.materializers = LS_TRY(GetText(where, root, "materializers"));
+    if (schema.materializers.size() > limits::kNameBytesMax) {
+      return Error{ErrorCode::kLimitExceeded, where + ": materializers has " +
+                                                  std::to_string(schema.materializers.size()) +
+                                                  " bytes, more than kNameBytesMax (" +
+                                                  std::to_string(limits::kNameBytesMax) + ")"};
+    }
   }
   // After all tables, so that the message about a name in use points at the index.
   for (const TableDescriptor& table : schema.tables) {
@@ -370,6 +379,10 @@ std::string SchemaHash(const SchemaDescriptor& schema) {
     hash.Part(CreateTableSql(table));
     for (const ColumnDescriptor& column : table.columns) hash.Part(column.codec);
     for (const IndexDescriptor& index : table.indexes) hash.Part(CreateIndexSql(table, index));
+  }
+  if (!schema.materializers.empty()) {
+    hash.Part("materializers");
+    hash.Part(schema.materializers);
   }
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text;

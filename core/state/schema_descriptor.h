@@ -3,9 +3,11 @@
 //
 // The JSON is written by js/src/schema/descriptor.ts:
 //     {"version":1,"tables":[{"name","columns":[{"name","type","nullable","primaryKey",
-//       "autoIncrement","default","codec"}],"indexes":[{"name","columns","unique"}]}]}
+//       "autoIncrement","default","codec"}],"indexes":[{"name","columns","unique"}]}],
+//       "materializers":text}
 // default: null (none) | {"sql":text} | {"value":string|number|null|{"blob":hex}}.
-// Flags, default, indexes and codec (then as type) may be left out; other keys are refused.
+// Flags, default, indexes, codec (then as type) and materializers (then empty) may be left out;
+// other keys are refused.
 //
 // Names are quoted everywhere, literals escaped. Names may not be empty, hold NUL or repeat (ASCII
 // case does not count, as in SQLite); those of tables and indexes share one namespace and may not
@@ -47,6 +49,8 @@ struct TableDescriptor {
 
 struct SchemaDescriptor {
   std::vector<TableDescriptor> tables;
+  // Whatever the app gives as the version of its materializers: another one makes another hash.
+  std::string materializers;
 };
 
 // Fails with kInvalidSchema naming table and column, or kLimitExceeded.
@@ -58,8 +62,9 @@ Result<SchemaDescriptor> ParseSchemaDescriptor(std::string_view json);
 std::string CreateTableSql(const TableDescriptor& table);
 std::string CreateIndexSql(const TableDescriptor& table, const IndexDescriptor& index);
 
-// Sixteen hex digits that change whenever tables, columns, their order, defaults, codecs or indexes
-// change: the state must then be rebuilt. FNV-1a over the DDL and the codecs.
+// Sixteen hex digits that change whenever tables, columns, their order, defaults, codecs, indexes or
+// the version of the materializers change: the state must then be rebuilt. FNV-1a over the DDL, the
+// codecs and that version, unless it is empty.
 std::string SchemaHash(const SchemaDescriptor& schema);
 
 // `name` in double quotes, inner quotes doubled.

@@ -360,6 +360,35 @@ TEST(SchemaHashTest, ChangesWithEverythingTheStateDependsOn) {
   }
 }
 
+TEST(SchemaHashTest, ChangesWithTheVersionOfTheMaterializers) {
+  const auto hash = [](const std::string& more) {
+    const auto schema = ParseSchemaDescriptor(
+        R"({"version":1,"tables":[{"name":"t","columns":[{"name":"a","type":"text"}]}])" + more +
+        "}");
+    return schema.ok() ? SchemaHash(*schema) : schema.error().message;
+  };
+  EXPECT_EQ(hash(""), hash(R"(,"materializers":"")"));
+  EXPECT_NE(hash(""), hash(R"(,"materializers":"1")"));
+  EXPECT_NE(hash(R"(,"materializers":"2")"), hash(R"(,"materializers":"1")"));
+  // Not to be taken for one more codec.
+  EXPECT_NE(hash(R"(,"materializers":"text")"), hash(""));
+  EXPECT_EQ(hash(R"(,"materializers":1)"), "schema descriptor: materializers is not a string");
+  EXPECT_EQ(hash(R"(,"materializers":null)"), "schema descriptor: materializers is not a string");
+}
+
+TEST(SchemaDescriptorTest, TheVersionOfTheMaterializersHasALimit) {
+  const auto parse = [](size_t bytes) {
+    return ParseSchemaDescriptor(R"({"version":1,"tables":[],"materializers":")" +
+                                 std::string(bytes, 'v') + "\"}");
+  };
+  const auto schema = parse(limits::kNameBytesMax);
+  ASSERT_TRUE(schema.ok()) << schema.error().message;
+  EXPECT_EQ(schema->materializers, std::string(limits::kNameBytesMax, 'v'));
+  const auto refused = parse(limits::kNameBytesMax + 1);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kLimitExceeded);
+}
+
 TEST(SchemaHashTest, DoesNotDependOnHowTheJsonIsWritten) {
   EXPECT_EQ(HashOf(Table(kId)),
             HashOf(Table(R"({ "primaryKey" : true, "codec":"text", "default":null,

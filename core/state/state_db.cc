@@ -16,11 +16,13 @@
 namespace livestore {
 namespace {
 
-constexpr int64_t kFormatVersion = 1;
+constexpr int64_t kFormatVersion = 2;
 constexpr std::string_view kOurPrefix = "__livestore_";
 
 constexpr char kHasHeadSql[] =
     "select count(*) from sqlite_schema where type = 'table' and name = '__livestore_state'";
+constexpr char kHasUndoSql[] =
+    "select count(*) from sqlite_schema where type = 'table' and name = '__livestore_undo'";
 constexpr char kFormatSql[] = "select formatVersion from __livestore_state where id = 1";
 constexpr char kReadHeadSql[] =
     "select seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, schemaHash "
@@ -28,7 +30,7 @@ constexpr char kReadHeadSql[] =
 constexpr char kSaveHeadSql[] =
     "update __livestore_state set seqNumGlobal = ?, seqNumClient = ?, seqNumRebaseGeneration = ?, "
     "eventHash = ? where id = 1";
-constexpr char kCreateHeadSql[] = R"sql(
+constexpr char kCreateOursSql[] = R"sql(
   create table __livestore_state (
     id integer primary key check (id = 1),
     formatVersion integer not null,
@@ -38,7 +40,33 @@ constexpr char kCreateHeadSql[] = R"sql(
     seqNumRebaseGeneration integer not null,
     eventHash integer not null
   ) strict;
+  create table __livestore_undo (
+    id integer primary key,
+    seqNumGlobal integer not null,
+    seqNumClient integer not null,
+    seqNumRebaseGeneration integer not null,
+    eventHash integer not null,
+    changeset blob
+  ) strict;
 )sql";
+
+// Rows come at the end and go from either end, so that their ids have no gaps.
+constexpr char kKeepUndoSql[] =
+    "insert into __livestore_undo (seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, "
+    "changeset) values (?, ?, ?, ?, ?)";
+constexpr char kReadUndoSql[] =
+    "select seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, changeset "
+    "from __livestore_undo order by id";
+constexpr char kLastUndoSql[] =
+    "select seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, changeset "
+    "from __livestore_undo order by id desc limit 1";
+constexpr char kDropLastUndoSql[] =
+    "delete from __livestore_undo where id = (select max(id) from __livestore_undo)";
+constexpr char kTrimUndoSql[] =
+    "delete from __livestore_undo where id <= (select max(id) from __livestore_undo) - ?";
+constexpr char kUndoCountSql[] =
+    "select (select max(id) from __livestore_undo) - (select min(id) from __livestore_undo) + 1 "
+    "from __livestore_undo limit 1";
 // Triggers and views before the tables they stand on. Indexes go with their table.
 constexpr char kDroppedFirstSql[] =
     "select type, name from sqlite_schema where type in ('trigger', 'view', 'table') and "
@@ -64,6 +92,32 @@ bool InRange(const Cell& cell, uint64_t max) {
          static_cast<uint64_t>(cell.integer) <= max;
 }
 
+// The four columns of a sequence number and the identity of its event.
+std::optional<Head> ReadHeadCells(RowsReader& row) {
+  constexpr uint64_t kMax = std::numeric_limits<uint32_t>::max();
+  const Cell global = row.Next();
+  const Cell client = row.Next();
+  const Cell generation = row.Next();
+  const Cell event_hash = row.Next();
+  if (!InRange(global, kSeqNumGlobalMax) || !InRange(client, kMax) || !InRange(generation, kMax) ||
+      event_hash.type != Cell::Type::kInteger) {
+    return std::nullopt;
+  }
+  return Head{.seq = {static_cast<uint64_t>(global.integer), static_cast<uint32_t>(client.integer),
+                      static_cast<uint32_t>(generation.integer)},
+              .hash = static_cast<uint64_t>(event_hash.integer)};
+}
+
+// A row of the undo statements, in the order of their columns.
+Result<UndoEntry> ReadUndoCells(RowsReader& row) {
+  const std::optional<Head> before = ReadHeadCells(row);
+  if (!before) return Corrupt("__livestore_undo has a row without a sequence number");
+  const Cell changeset = row.Next();
+  return UndoEntry{.before = *before,
+                   .changeset = Bytes(changeset.blob.begin(), changeset.blob.end()),
+                   .undoable = changeset.type == Cell::Type::kBlob};
+}
+
 Result<std::optional<StateHead>> ReadStateHead(Database& database) {
   if (LS_TRY(ReadInt(database, kHasHeadSql, 0)) == 0) return std::optional<StateHead>();
   const Result<int64_t> format = ReadInt(database, kFormatSql, 0);
@@ -74,28 +128,25 @@ Result<std::optional<StateHead>> ReadStateHead(Database& database) {
                                               " is newer than this build, which knows " +
                                               std::to_string(kFormatVersion)};
   }
+  // Derived, so it is built anew instead of being changed.
+  if (*format < kFormatVersion) return std::optional<StateHead>();
+  if (LS_TRY(ReadInt(database, kHasUndoSql, 0)) == 0) {
+    return Corrupt("__livestore_undo is missing");
+  }
   const Result<StatementId> read_head = database.PrepareInternal(kReadHeadSql);
   if (!read_head.ok()) {
     if (read_head.error().code != ErrorCode::kSql) return read_head.error();
     return Corrupt("__livestore_state has other columns");
   }
-  constexpr uint64_t kMax = std::numeric_limits<uint32_t>::max();
   RowsReader row(LS_TRY(database.Query(*read_head, NoBinds())));
   if (row.rows() != 1) return Corrupt("__livestore_state has no head");
-  const Cell global = row.Next();
-  const Cell client = row.Next();
-  const Cell generation = row.Next();
-  const Cell event_hash = row.Next();
+  const std::optional<Head> head = ReadHeadCells(row);
   const Cell schema_hash = row.Next();
-  if (!InRange(global, kSeqNumGlobalMax) || !InRange(client, kMax) || !InRange(generation, kMax) ||
-      event_hash.type != Cell::Type::kInteger || schema_hash.type != Cell::Type::kText) {
+  if (!head || schema_hash.type != Cell::Type::kText) {
     return Corrupt("its head is no sequence number");
   }
   return StateHead{
-      .seq = {static_cast<uint64_t>(global.integer), static_cast<uint32_t>(client.integer),
-              static_cast<uint32_t>(generation.integer)},
-      .event_hash = static_cast<uint64_t>(event_hash.integer),
-      .schema_hash = std::string(schema_hash.text)};
+      .seq = head->seq, .event_hash = head->hash, .schema_hash = std::string(schema_hash.text)};
 }
 
 // SQLite compares names without ASCII case.
@@ -140,13 +191,22 @@ struct StateDb::Impl {
   Result<void> ReadBatch(BytesView batch, TableSet& tables, bool& may_keep_part);
   Result<const Checked*> Check(StatementId statement);
   Result<void> RunWrites();
+  Result<StatementId> Prepared(StatementId& statement, const char* sql);
+  BindsWriter& HeadBinds(const Head& of);
 
   std::unique_ptr<Database> database;
   SchemaDescriptor schema;
   std::string schema_hash;
   Materializer& materializer;
   StateHead head;
+
+  // Numbers of statements on our tables, which do not exist from the beginning; 0 until they are
+  // needed. A number stays valid while the tables come and go.
   StatementId save_head = 0;
+  StatementId keep_undo = 0;
+  StatementId last_undo = 0;
+  StatementId drop_last_undo = 0;
+  StatementId trim_undo = 0;
 
   std::vector<Write> writes;     // Of the event in work; kept for its capacity.
   std::vector<Checked> checked;  // By statement number. Void when the schema changes.
@@ -182,15 +242,86 @@ Result<std::optional<StateHead>> StateDb::ReadHead() {
 
 Result<void> StateDb::SaveHead() {
   Impl& self = *impl_;
-  if (self.save_head == 0) self.save_head = LS_TRY(self.database->PrepareInternal(kSaveHeadSql));
-  self.binds.Clear();
-  self.binds.Int64(static_cast<int64_t>(self.head.seq.global))
-      .Int64(self.head.seq.client)
-      .Int64(self.head.seq.generation)
-      .Int64(static_cast<int64_t>(self.head.event_hash));
-  LS_TRY(self.database->Run(self.save_head, self.binds.view()));
+  const StatementId statement = LS_TRY(self.Prepared(self.save_head, kSaveHeadSql));
+  LS_TRY(self.database->Run(statement, self.HeadBinds(self.head.head()).view()));
   if (self.database->changes() != 1) return Corrupt("__livestore_state has no head");
   return Ok();
+}
+
+Result<StatementId> StateDb::Impl::Prepared(StatementId& statement, const char* sql) {
+  if (statement == 0) statement = LS_TRY(database->PrepareInternal(sql));
+  return statement;
+}
+
+BindsWriter& StateDb::Impl::HeadBinds(const Head& of) {
+  binds.Clear();
+  return binds.Int64(static_cast<int64_t>(of.seq.global))
+      .Int64(of.seq.client)
+      .Int64(of.seq.generation)
+      .Int64(static_cast<int64_t>(of.hash));
+}
+
+// ---- Undo --------------------------------------------------------------------------------------
+
+Result<void> StateDb::KeepUndo(const Head& before, const Materialized& materialized) {
+  Impl& self = *impl_;
+  const StatementId statement = LS_TRY(self.Prepared(self.keep_undo, kKeepUndoSql));
+  BindsWriter& binds = self.HeadBinds(before);
+  if (materialized.undoable) {
+    binds.Blob(materialized.changeset);
+  } else {
+    binds.Null();
+  }
+  return self.database->Run(statement, binds.view());
+}
+
+Result<bool> StateDb::TakeBack(TableSet* touched) {
+  Impl& self = *impl_;
+  const StatementId statement = LS_TRY(self.Prepared(self.last_undo, kLastUndoSql));
+  RowsReader row(LS_TRY(self.database->Query(statement, NoBinds())));
+  if (row.rows() == 0) return false;
+  const UndoEntry entry = LS_TRY(ReadUndoCells(row));
+  if (!entry.undoable) return false;
+
+  Savepoint savepoint = LS_TRY(Savepoint::Begin(*self.database, "livestore_take_back"));
+  const Result<void> undone = ApplyInverse(*self.database, entry.changeset);
+  if (!undone.ok()) {
+    // The state is not what the event left behind, or the changeset is damaged: who derives the
+    // state anew has it right again.
+    const ErrorCode code = undone.error().code;
+    if (code == ErrorCode::kNotUndoable || code == ErrorCode::kMalformedBytes) return false;
+    return undone.error();
+  }
+  const TableSet tables = LS_TRY(TablesOf(*self.database, entry.changeset));
+  LS_TRY(
+      self.database->Run(LS_TRY(self.Prepared(self.drop_last_undo, kDropLastUndoSql)), NoBinds()));
+  LS_TRY(savepoint.Release());
+  SetHead(entry.before.seq, entry.before.hash);
+  if (touched != nullptr) touched->AddAll(tables);
+  return true;
+}
+
+Result<void> StateDb::TrimUndo(uint64_t count) {
+  Impl& self = *impl_;
+  const StatementId statement = LS_TRY(self.Prepared(self.trim_undo, kTrimUndoSql));
+  self.binds.Clear();
+  self.binds.Int64(
+      static_cast<int64_t>(std::min<uint64_t>(count, std::numeric_limits<int64_t>::max())));
+  return self.database->Run(statement, self.binds.view());
+}
+
+Result<std::vector<UndoEntry>> StateDb::ReadUndo() {
+  Database& database = *impl_->database;
+  RowsReader row(LS_TRY(database.Query(LS_TRY(database.PrepareInternal(kReadUndoSql)), NoBinds())));
+  std::vector<UndoEntry> entries;
+  entries.reserve(row.rows());
+  for (size_t i = 0; i < row.rows(); ++i) entries.push_back(LS_TRY(ReadUndoCells(row)));
+  return entries;
+}
+
+Result<uint64_t> StateDb::UndoCount() {
+  const int64_t count = LS_TRY(ReadInt(*impl_->database, kUndoCountSql, 0));
+  return static_cast<uint64_t>(count);
 }
 
 // ---- Tables ------------------------------------------------------------------------------------
@@ -231,7 +362,7 @@ Result<void> StateDb::Impl::CreateAll() {
     error.message = "table \"" + table.name + "\": " + error.message;
     return error;
   }
-  LS_TRY(database->Exec(kCreateHeadSql));
+  LS_TRY(database->Exec(kCreateOursSql));
   return database->Exec("insert into __livestore_state values (1, " +
                         std::to_string(kFormatVersion) + ", " + QuoteText(schema_hash) +
                         ", 0, 0, 0, 0)");
@@ -248,7 +379,7 @@ Result<void> StateDb::LoadImage(BytesView image) {
     if (error.code == ErrorCode::kCorruptState) error.code = ErrorCode::kMalformedBytes;
     return error;
   }
-  if (!*head) return Error{ErrorCode::kMalformedBytes, "the image is no state: it has no head"};
+  if (!*head) return Error{ErrorCode::kMalformedBytes, "the image is no state of this format"};
   if ((*head)->schema_hash != self.schema_hash) {
     return Error{ErrorCode::kSchemaMismatch, "the image has the schema " + (*head)->schema_hash +
                                                  ", this state has " + self.schema_hash};

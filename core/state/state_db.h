@@ -7,7 +7,14 @@
 // history is noticed. Written in the same transaction as the tables: state and its head cannot
 // disagree.
 //
-// Format history (formatVersion): 1, the first.
+//     __livestore_undo(id primary key, seqNumGlobal, seqNumClient, seqNumRebaseGeneration,
+//                      eventHash, changeset)
+//
+// How to take back the last events, one row each, oldest first: the head before the event, and its
+// changeset; null if it cannot be taken back. The leader keeps those that a rebase may still reach.
+//
+// Format history (formatVersion): 1 had no undo rows; 2. An older one is no state: it is derived, and
+// built anew.
 //
 // Used by the leader (persisted, on the pool VFS) and by the client session (in memory). Knows
 // statements and changesets, nothing of sync.
@@ -17,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
 #include "core/event/event.h"
@@ -37,10 +45,16 @@ struct StateHead {
   SeqNum seq;
   uint64_t event_hash = 0;
   std::string schema_hash;
+
+  [[nodiscard]] Head head() const { return {seq, event_hash}; }
 };
 
-// Identity of an event for StateHead: position, name, arguments, client and session. e0 is 0.
-uint64_t EventHash(const Event& event);
+// One row of __livestore_undo.
+struct UndoEntry {
+  Head before;
+  Bytes changeset;
+  bool undoable = true;
+};
 
 class StateDb {
  public:
@@ -50,8 +64,8 @@ class StateDb {
                                                  SchemaDescriptor schema,
                                                  Materializer& materializer);
 
-  // The recorded head, which becomes head(), or nullopt when the database is empty or was left by
-  // nothing of ours. Fails with kNewerFormat for a state written by a newer version, kCorruptState
+  // The recorded head, which becomes head(), or nullopt when the database is empty, of an older
+  // format, or was left by nothing of ours. Fails with kNewerFormat for a state written by a newer version, kCorruptState
   // for damage. Whether its schema is this one is for the caller to see.
   Result<std::optional<StateHead>> ReadHead();
 
@@ -67,6 +81,19 @@ class StateDb {
   // kInvalidMaterializerResult for a statement that is unknown, no insert, update, delete or
   // replace, or writes a table of ours; with kMalformedBytes, kLimitExceeded for the batch.
   Result<Materialized> Materialize(const Event& event, int local_index, Record record);
+
+  // Remembers how to take back the event just materialized, which moved the head from `before`. For
+  // an event that changed nothing `materialized` is empty. These calls need the tables of Recreate.
+  Result<void> KeepUndo(const Head& before, const Materialized& materialized);
+  // Takes the last remembered event back and moves the in-memory head before it. False, and nothing
+  // has changed, if none is remembered or it cannot be taken back. Adds the tables whose rows changed
+  // to `touched`, if given. Who rolls this back says where the head is (SetHead).
+  Result<bool> TakeBack(TableSet* touched);
+  // Forgets all but the last `count` remembered events.
+  Result<void> TrimUndo(uint64_t count);
+  // Everything remembered, oldest first.
+  Result<std::vector<UndoEntry>> ReadUndo();
+  Result<uint64_t> UndoCount();
 
   // Writes the head into the database. Call before the surrounding transaction commits.
   Result<void> SaveHead();

@@ -4,12 +4,14 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/base/limits.h"
 #include "core/sqlite/changeset.h"
+#include "core/sqlite/fault_pool.h"
 #include "core/sqlite/memory_pool.h"
 #include "core/sqlite/pool_vfs.h"
 #include "core/sqlite/row_codec.h"
@@ -109,6 +111,14 @@ class StateDbTest : public ::testing::Test {
     }
     return state_->Materialize(NextEvent(), -1, record);
   }
+  // The same, and remembers how to take it back.
+  Result<Materialized> Keep(
+      const std::vector<std::pair<std::string, std::initializer_list<std::string>>>& writes) {
+    const Head before = state_->head().head();
+    Materialized materialized = LS_TRY(Apply(writes));
+    LS_TRY(state_->KeepUndo(before, materialized));
+    return materialized;
+  }
   Result<Materialized> Insert(const std::string& id) {
     return Apply({{"insert into todos (id) values (?)", {id}}});
   }
@@ -135,6 +145,12 @@ class StateDbTest : public ::testing::Test {
     }
     return text;
   }
+  // The whole state but what is remembered of it.
+  std::string Dump() {
+    return Rows("select rowid, * from todos order by rowid") + " / " +
+           Rows("select rowid, * from log order by rowid") + " / " + Rows("select * from counted") +
+           " / " + Rows("select * from sqlite_sequence");
+  }
   std::string Todos() { return Rows("select id from todos order by rowid"); }
 
   void ExpectFails(const Result<Materialized>& result, ErrorCode code, const std::string& part) {
@@ -143,6 +159,15 @@ class StateDbTest : public ::testing::Test {
     EXPECT_NE(result.error().message.find(part), std::string::npos) << result.error().message;
   }
 
+  std::string SortedNames(const TableSet& tables) {
+    std::set<std::string> names;
+    for (const TableId table : tables.tables()) {
+      names.insert(state_->database().table_names().Name(table) + " ");
+    }
+    std::string text;
+    for (const std::string& name : names) text += name;
+    return text;
+  }
   std::string TableNames(const TableSet& tables) {
     std::string text;
     for (const TableId table : tables.tables()) {
@@ -159,7 +184,7 @@ class StateDbTest : public ::testing::Test {
 
 TEST_F(StateDbTest, RecreateMakesTheTablesOfTheSchema) {
   EXPECT_EQ(Rows("select name from sqlite_schema where type = 'table' order by name"),
-            "__livestore_state; counted; log; sqlite_sequence; todos");
+            "__livestore_state; __livestore_undo; counted; log; sqlite_sequence; todos");
   EXPECT_EQ(Rows("select sql from sqlite_schema where name = 'todos'"),
             "CREATE TABLE \"todos\" (\"id\" text primary key not null, \"title\" text not null "
             "default 'it''s', \"done\" integer not null default 0) strict");
@@ -184,7 +209,8 @@ TEST_F(StateDbTest, RecreateLeavesNothingOfWhatWasThere) {
   ASSERT_TRUE(state_->Recreate().ok());
   EXPECT_EQ(Rows("select type, name from sqlite_schema where sql is not null and "
                  "name not like 'sqlite\\_%' escape '\\' order by name"),
-            "table,__livestore_state; index,by_done; table,counted; table,log; table,todos");
+            "table,__livestore_state; table,__livestore_undo; index,by_done; table,counted; "
+            "table,log; table,todos");
   EXPECT_EQ(Todos(), "");
   EXPECT_EQ(Rows("select count(*) from sqlite_sequence"), "0");
   EXPECT_EQ(state_->head().seq, kRootSeqNum);
@@ -280,34 +306,50 @@ TEST_F(StateDbTest, ANewerFormatIsRefused) {
   ASSERT_TRUE(state_->database()
                   .Exec("drop table __livestore_state;"
                         "create table __livestore_state (id, formatVersion, other);"
-                        "insert into __livestore_state values (1, 2, 3)")
+                        "insert into __livestore_state values (1, 3, 3)")
                   .ok());
   const auto head = state_->ReadHead();
   ASSERT_FALSE(head.ok());
   EXPECT_EQ(head.error().code, ErrorCode::kNewerFormat);
   EXPECT_EQ(head.error().message,
-            "state database: format 2 is newer than this build, which knows 1");
+            "state database: format 3 is newer than this build, which knows 2");
+}
+
+TEST_F(StateDbTest, AnOlderFormatIsNoStateAndCanBeBuiltAnew) {
+  // As format 1 was.
+  ASSERT_TRUE(Insert("a").ok());
+  ASSERT_TRUE(state_->database()
+                  .Exec("drop table __livestore_undo; "
+                        "update __livestore_state set formatVersion = 1")
+                  .ok());
+  const auto head = state_->ReadHead();
+  ASSERT_TRUE(head.ok()) << head.error().message;
+  EXPECT_FALSE(head->has_value());
+  ASSERT_TRUE(state_->Recreate().ok());
+  EXPECT_TRUE((*state_->ReadHead()).has_value());
+  EXPECT_EQ(Todos(), "");
+  EXPECT_EQ(*state_->UndoCount(), 0u);
 }
 
 TEST_F(StateDbTest, ADamagedHeadIsCorrupt) {
   constexpr char kStateWithABlob[] =
       "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
       "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash); "
-      "insert into __livestore_state values (1, 1, x'00', 1, 0, 0, 0)";
+      "insert into __livestore_state values (1, 2, x'00', 1, 0, 0, 0)";
   constexpr char kStateWithoutAHash[] =
       "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
       "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, other); "
-      "insert into __livestore_state values (1, 1, 'hash', 1, 0, 0, 0)";
+      "insert into __livestore_state values (1, 2, 'hash', 1, 0, 0, 0)";
   constexpr char kStateWithoutAFormat[] =
       "drop table __livestore_state; create table __livestore_state (id, other, "
       "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash); "
-      "insert into __livestore_state values (1, 1, 'hash', 1, 0, 0, 0)";
-  for (const char* sql :
-       {"delete from __livestore_state", "update __livestore_state set formatVersion = 0",
-        "update __livestore_state set seqNumGlobal = -1",
-        "update __livestore_state set seqNumGlobal = 9007199254740992",
-        "update __livestore_state set seqNumClient = 4294967296", kStateWithoutAHash,
-        kStateWithoutAFormat, kStateWithABlob}) {
+      "insert into __livestore_state values (1, 2, 'hash', 1, 0, 0, 0)";
+  for (const char* sql : {"delete from __livestore_state", "drop table __livestore_undo",
+                          "update __livestore_state set formatVersion = 0",
+                          "update __livestore_state set seqNumGlobal = -1",
+                          "update __livestore_state set seqNumGlobal = 9007199254740992",
+                          "update __livestore_state set seqNumClient = 4294967296",
+                          kStateWithoutAHash, kStateWithoutAFormat, kStateWithABlob}) {
     Reset(kSchema);
     ASSERT_TRUE(state_->database().Exec(sql).ok()) << sql;
     const auto head = state_->ReadHead();
@@ -401,12 +443,7 @@ TEST_F(StateDbTest, TheInverseChangesetBringsTheStateBack) {
   ASSERT_TRUE(Insert("a").ok());
   ASSERT_TRUE(Insert("b").ok());
   ASSERT_TRUE(Apply({{"insert into counted (t) values (?)", {"x"}}}).ok());
-  const auto dump = [this] {
-    return Rows("select rowid, * from todos order by rowid") + " / " +
-           Rows("select rowid, * from log order by rowid") + " / " + Rows("select * from counted") +
-           " / " + Rows("select * from sqlite_sequence");
-  };
-  const std::string before = dump();
+  const std::string before = Dump();
   std::vector<Materialized> events;
   for (const auto& writes :
        std::vector<std::vector<std::pair<std::string, std::initializer_list<std::string>>>>{
@@ -422,12 +459,12 @@ TEST_F(StateDbTest, TheInverseChangesetBringsTheStateBack) {
     EXPECT_TRUE(materialized->undoable);
     events.push_back(std::move(*materialized));
   }
-  EXPECT_NE(dump(), before);
+  EXPECT_NE(Dump(), before);
   for (auto event = events.rbegin(); event != events.rend(); ++event) {
     const Result<void> undone = ApplyInverse(state_->database(), event->changeset);
     ASSERT_TRUE(undone.ok()) << undone.error().message;
   }
-  EXPECT_EQ(dump(), before);
+  EXPECT_EQ(Dump(), before);
 }
 
 TEST_F(StateDbTest, WhatAChangesetCannotRollBackIsSaid) {
@@ -504,7 +541,8 @@ TEST_F(StateDbTest, OnlyWritesOfRowsAreTaken) {
     ExpectFails(Apply({{sql, {}}}), ErrorCode::kInvalidMaterializerResult, "not allowed");
   }
   for (const char* sql :
-       {"delete from __livestore_state", "update \"__LIVESTORE_state\" set seqNumGlobal = 9"}) {
+       {"delete from __livestore_state", "update \"__LIVESTORE_state\" set seqNumGlobal = 9",
+        "delete from __livestore_undo"}) {
     ExpectFails(Apply({{sql, {}}}), ErrorCode::kInvalidMaterializerResult, "is not the app's");
   }
   EXPECT_EQ(state_->head().seq, kRootSeqNum);
@@ -535,14 +573,18 @@ TEST_F(StateDbTest, AnUnknownStatementIsRefused) {
 
 TEST_F(StateDbTest, AStatementOfCoreIsRefused) {
   // Its number is as good as any to who guesses it.
-  ASSERT_TRUE(Insert("a").ok());
+  ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"b"}}}).ok());
+  ASSERT_TRUE(*state_->TakeBack(nullptr));
+  ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"a"}}}).ok());
+  ASSERT_TRUE(state_->TrimUndo(5).ok());
   ASSERT_TRUE(state_->SaveHead().ok());
-  for (StatementId statement = 1; statement < 20; ++statement) {
+  for (StatementId statement = 1; statement < 50; ++statement) {
     materializer_.Clear();
     materializer_.Add(statement, BindsWriter());
     EXPECT_FALSE(state_->Materialize(NextEvent(), -1, StateDb::Record::kChangeset).ok());
   }
   EXPECT_EQ(Rows("select seqNumGlobal from __livestore_state"), "1");
+  EXPECT_EQ(*state_->UndoCount(), 1u);
 }
 
 TEST_F(StateDbTest, BindsThatDoNotFitAreRefused) {
@@ -634,6 +676,243 @@ TEST_F(StateDbTest, StatementsKeepTheirNumbersThroughRecreateAndImage) {
   EXPECT_EQ(Todos(), "a; c");
 }
 
+// ---- Undo --------------------------------------------------------------------------------------
+
+TEST_F(StateDbTest, RememberedEventsAreTakenBackNewestFirst) {
+  ASSERT_TRUE(Insert("kept").ok());
+  std::vector<std::string> dumps;
+  std::vector<Head> heads;
+  for (const auto& writes :
+       std::vector<std::vector<std::pair<std::string, std::initializer_list<std::string>>>>{
+           {{"insert into todos (id) values (?)", {"a"}}},
+           {{"insert into counted (t) values (?)", {"x"}}, {"delete from todos", {}}},
+           {},  // Changes nothing.
+           {{"insert into log (line) values (?)", {"one"}},
+            {"insert into todos (id) values (?)", {"kept"}}}}) {
+    dumps.push_back(Dump());
+    heads.push_back(state_->head().head());
+    const auto kept = Keep(writes);
+    ASSERT_TRUE(kept.ok()) << kept.error().message;
+  }
+  EXPECT_EQ(*state_->UndoCount(), 4u);
+  const std::vector<std::string> tables = {"log todos ", "", "counted todos ", "todos "};
+  for (size_t i = 0; i < 4; ++i) {
+    TableSet touched;
+    const Result<bool> taken = state_->TakeBack(&touched);
+    ASSERT_TRUE(taken.ok()) << taken.error().message;
+    EXPECT_TRUE(*taken);
+    EXPECT_EQ(Dump(), dumps[3 - i]);
+    EXPECT_EQ(state_->head().head(), heads[3 - i]);
+    EXPECT_EQ(*state_->UndoCount(), 3 - i);
+    EXPECT_EQ(SortedNames(touched), tables[i]);
+  }
+  const Result<bool> none = state_->TakeBack(nullptr);
+  ASSERT_TRUE(none.ok());
+  EXPECT_FALSE(*none);
+  EXPECT_EQ(Todos(), "kept");
+  EXPECT_EQ(state_->head().head(), heads[0]);
+}
+
+TEST_F(StateDbTest, WhatCannotBeTakenBackStays) {
+  ASSERT_TRUE(state_->database()
+                  .Exec("create trigger t after insert on todos begin "
+                        "insert into log values ('inserted'); end")
+                  .ok());
+  ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"a"}}}).ok());
+  const Head head = state_->head().head();
+  TableSet touched;
+  EXPECT_FALSE(*state_->TakeBack(&touched));
+  EXPECT_TRUE(touched.empty());
+  EXPECT_EQ(Todos(), "a");
+  EXPECT_EQ(state_->head().head(), head);
+  EXPECT_EQ(*state_->UndoCount(), 1u);
+  EXPECT_FALSE((*state_->ReadUndo())[0].undoable);
+}
+
+TEST_F(StateDbTest, RowsThatAreNotAsTheEventLeftThemAreNotTakenBack) {
+  ASSERT_TRUE(Keep({{"insert into log (line) values (?)", {"one"}},
+                    {"insert into todos (id) values (?)", {"a"}}})
+                  .ok());
+  const Head head = state_->head().head();
+  // The row that is taken back first is as it was, so that there is something to roll back.
+  ASSERT_TRUE(state_->database().Exec("update log set line = 'changed'").ok());
+  const std::string before = Dump();
+  const Result<bool> taken = state_->TakeBack(nullptr);
+  ASSERT_TRUE(taken.ok()) << taken.error().message;
+  EXPECT_FALSE(*taken);
+  EXPECT_EQ(Dump(), before);
+  EXPECT_EQ(state_->head().head(), head);
+  EXPECT_EQ(*state_->UndoCount(), 1u);
+  ASSERT_TRUE(state_->database().Exec("update __livestore_undo set changeset = x'99'").ok());
+  EXPECT_FALSE(*state_->TakeBack(nullptr));
+}
+
+TEST_F(StateDbTest, TrimForgetsTheOldestEvents) {
+  const auto ends = [this] {
+    std::string text;
+    const auto entries = state_->ReadUndo();
+    for (const UndoEntry& entry : *entries) text += ToString(entry.before.seq) + " ";
+    return text;
+  };
+  ASSERT_TRUE(state_->TrimUndo(3).ok());
+  for (const char* id : {"a", "b", "c", "d", "e"}) {
+    ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {id}}}).ok());
+  }
+  EXPECT_EQ(ends(), "e0 e1 e2 e3 e4 ");
+  for (const uint64_t count : {uint64_t{5}, uint64_t{6}, UINT64_MAX}) {
+    ASSERT_TRUE(state_->TrimUndo(count).ok());
+    EXPECT_EQ(*state_->UndoCount(), 5u);
+  }
+  ASSERT_TRUE(state_->TrimUndo(2).ok());
+  EXPECT_EQ(ends(), "e3 e4 ");
+  EXPECT_TRUE(*state_->TakeBack(nullptr));
+  ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"f"}}}).ok());
+  EXPECT_EQ(ends(), "e3 e4 ");
+  EXPECT_EQ(*state_->UndoCount(), 2u);
+  ASSERT_TRUE(state_->TrimUndo(0).ok());
+  EXPECT_EQ(*state_->UndoCount(), 0u);
+  EXPECT_FALSE(*state_->TakeBack(nullptr));
+  ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"g"}}}).ok());
+  EXPECT_EQ(*state_->UndoCount(), 1u);
+  EXPECT_EQ(Todos(), "a; b; c; d; f; g");
+}
+
+TEST_F(StateDbTest, WhatIsRememberedIsReadAsItWasKept) {
+  state_->SetHead({7, 2, 4'294'967'295}, 0xfedcba9876543210);
+  const Head before = state_->head().head();
+  const auto kept = Keep({{"insert into todos (id) values (?)", {"a"}}});
+  ASSERT_TRUE(kept.ok()) << kept.error().message;
+  const Head between = state_->head().head();
+  ASSERT_TRUE(state_->KeepUndo(between, {}).ok());
+  const auto entries = state_->ReadUndo();
+  ASSERT_TRUE(entries.ok()) << entries.error().message;
+  ASSERT_EQ(entries->size(), 2u);
+  EXPECT_EQ((*entries)[0].before, before);
+  EXPECT_EQ((*entries)[0].changeset, kept->changeset);
+  EXPECT_TRUE((*entries)[0].undoable);
+  EXPECT_EQ((*entries)[1].before, between);
+  EXPECT_TRUE((*entries)[1].changeset.empty());
+  EXPECT_TRUE((*entries)[1].undoable);
+}
+
+TEST_F(StateDbTest, RememberingIsNoChangeOfTheState) {
+  auto recorder = ChangesetRecorder::Begin(state_->database());
+  ASSERT_TRUE(recorder.ok());
+  ASSERT_TRUE(state_->KeepUndo({}, {}).ok());
+  ASSERT_TRUE(state_->TrimUndo(0).ok());
+  const auto changes = recorder->Finish();
+  ASSERT_TRUE(changes.ok());
+  EXPECT_TRUE(changes->empty());
+  const auto kept = Keep({{"insert into todos (id) values (?)", {"a"}}});
+  ASSERT_TRUE(kept.ok());
+  EXPECT_EQ(TableNames(kept->tables), "todos ");
+  EXPECT_EQ(TableNames(*TablesOf(state_->database(), kept->changeset)), "todos ");
+}
+
+TEST_F(StateDbTest, WhatIsRememberedRollsBackWithTheTables) {
+  ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"a"}}}).ok());
+  const Head head = state_->head().head();
+  {
+    auto savepoint = Savepoint::Begin(state_->database(), "test");
+    ASSERT_TRUE(*state_->TakeBack(nullptr));
+    ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"b"}}}).ok());
+    ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"c"}}}).ok());
+  }
+  state_->SetHead(head.seq, head.hash);
+  EXPECT_EQ(*state_->UndoCount(), 1u);
+  EXPECT_EQ(Todos(), "a");
+  EXPECT_TRUE(*state_->TakeBack(nullptr));
+  EXPECT_EQ(Todos(), "");
+}
+
+TEST_F(StateDbTest, AnImageCarriesWhatIsRemembered) {
+  ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"a"}}}).ok());
+  ASSERT_TRUE(Keep({{"delete from todos", {}}}).ok());
+  ASSERT_TRUE(state_->SaveHead().ok());
+  const auto image = state_->database().Serialize();
+  const auto other = StateDb::Create(*Database::OpenInMemory(), Schema(), materializer_);
+  ASSERT_TRUE((*other)->Recreate().ok());
+  ASSERT_TRUE((*other)->KeepUndo({}, {}).ok());
+  ASSERT_TRUE((*other)->LoadImage(*image).ok());
+  EXPECT_EQ(*(*other)->UndoCount(), 2u);
+  EXPECT_TRUE(*(*other)->TakeBack(nullptr));
+  EXPECT_EQ(RowsOf((*other)->database(), "select id from todos"), "a");
+  EXPECT_TRUE(*(*other)->TakeBack(nullptr));
+  EXPECT_EQ((*other)->head().head(), Head());
+}
+
+TEST_F(StateDbTest, RecreateForgetsAndKeepsTheStatementsGood) {
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"a"}}}).ok());
+    ASSERT_TRUE(Keep({{"insert into todos (id) values (?)", {"b"}}}).ok());
+    ASSERT_TRUE(*state_->TakeBack(nullptr));
+    ASSERT_TRUE(state_->TrimUndo(1).ok());
+    EXPECT_EQ(state_->ReadUndo()->size(), 1u);
+    ASSERT_TRUE(state_->Recreate().ok());
+    EXPECT_EQ(*state_->UndoCount(), 0u);
+    EXPECT_TRUE(state_->ReadUndo()->empty());
+    EXPECT_FALSE(*state_->TakeBack(nullptr));
+  }
+}
+
+// A failure of storage at any write of a group that takes events back: after a reopen the state is
+// the one before the group, with all that is remembered.
+TEST(StateDbFaultTest, AFailedTransactionTakesNothingBack) {
+  const std::vector<std::string> files = {"state.db", "state.db-wal", "state.db-journal"};
+  int failures = 0;
+  for (int writes = 0;; ++writes) {
+    MemoryPool memory(files);
+    FaultPool pool(memory);
+    const auto vfs = PoolVfs::Create(pool, {});
+    ScriptedMaterializer materializer;
+    const auto state = StateDb::Create(
+        *Database::Open((*vfs)->name(), "state.db", Durability::kDerived), Schema(), materializer);
+    ASSERT_TRUE((*state)->Recreate().ok());
+    const auto insert = (*state)->database().Prepare("insert into log (line) values (?)");
+    const auto run = [&](uint64_t global) -> Result<void> {
+      const Head before = (*state)->head().head();
+      materializer.Clear();
+      materializer.Add(*insert, Texts({std::string(3'000, 'x')}));
+      const Event event{.seq = {global, 0, 0},
+                        .parent = before.seq,
+                        .name = "n",
+                        .args_json = "{}",
+                        .client_id = "c",
+                        .session_id = "s",
+                        .schema_hash = 1};
+      const Materialized materialized =
+          LS_TRY((*state)->Materialize(event, -1, StateDb::Record::kChangeset));
+      LS_TRY((*state)->KeepUndo(before, materialized));
+      return (*state)->SaveHead();
+    };
+    for (uint64_t global = 1; global <= 4; ++global) ASSERT_TRUE(run(global).ok());
+    const Head head = (*state)->head().head();
+
+    pool.Fail(FaultPool::Call::kWrite, StorageStatus::kFull, writes);
+    const Result<void> done = [&]() -> Result<void> {
+      Savepoint savepoint = LS_TRY(Savepoint::Begin((*state)->database(), "test"));
+      for (int i = 0; i < 2; ++i) {
+        if (!LS_TRY((*state)->TakeBack(nullptr))) return Error{ErrorCode::kInternal, "no undo"};
+      }
+      LS_TRY(run(3));
+      LS_TRY((*state)->TrimUndo(2));
+      return savepoint.Release();
+    }();
+    pool.Heal();
+    if (done.ok()) break;
+    ++failures;
+    EXPECT_TRUE(IsStorageError(done.error().code)) << done.error().message;
+    ASSERT_TRUE((*state)->database().Reopen().ok());
+    const auto read = (*state)->ReadHead();
+    ASSERT_TRUE(read.ok() && read->has_value());
+    EXPECT_EQ((*read)->head(), head);
+    EXPECT_EQ(*(*state)->UndoCount(), 4u);
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(*(*state)->TakeBack(nullptr));
+    EXPECT_EQ((*state)->head().head(), Head());
+  }
+  EXPECT_GT(failures, 0);
+}
+
 // ---- Images ------------------------------------------------------------------------------------
 
 TEST_F(StateDbTest, AnImageReplacesStateAndHead) {
@@ -689,7 +968,10 @@ TEST_F(StateDbTest, AnImageThatIsNoStateOfThisSchemaChangesNothing) {
       {Bytes(good.begin(), good.end() - 4096), ErrorCode::kMalformedBytes},
       {image_of(kSchema, "drop table __livestore_state"), ErrorCode::kMalformedBytes},
       {image_of(kSchema, "delete from __livestore_state"), ErrorCode::kMalformedBytes},
-      {image_of(kSchema, "update __livestore_state set formatVersion = 2"),
+      {image_of(kSchema, "update __livestore_state set formatVersion = 1"),
+       ErrorCode::kMalformedBytes},
+      {image_of(kSchema, "drop table __livestore_undo"), ErrorCode::kMalformedBytes},
+      {image_of(kSchema, "update __livestore_state set formatVersion = 3"),
        ErrorCode::kNewerFormat},
       {image_of(R"({"version":1,"tables":[]})", ""), ErrorCode::kSchemaMismatch},
   };
