@@ -7,20 +7,20 @@
 //              parentSeqNumGlobal, parentSeqNumClient, parentSeqNumRebaseGeneration,
 //              name, argsJson, clientId, sessionId, schemaHash, syncMetadataJson)        STRICT
 //     __livestore_sync_status(head primary key, backendId)               one row
-//     __livestore_session(instance primary key, accepted, ordinal) STRICT      ours: see SetAccepted
+//     __livestore_session(instance primary key, accepted, ordinal) STRICT   ours: see SetAccepted
 //
 // Format history (PRAGMA user_version): 1, the first. A higher number is refused with kNewerFormat;
 // a file without our PRAGMA application_id, or that is damaged, with kCorruptEventlog. No byte is
 // written before that is known.
 //
 // What always holds: the log continues without gaps from e0 (checked at each append, and by Range
-// when it reads). Rows are appended at the end and removed from the end, so the rowid of an event is
-// its ordinal, from 1.
+// when it reads). Rows are appended at the end and removed from the end, so the rowid of an event
+// is its ordinal, from 1.
 //
 // A group that fails before its Commit leaves the log as it was. The connection may be unusable
-// then, since a failure of storage is sticky in the VFS, so the next call opens the file anew. After
-// a failed Commit nobody knows whether the group has reached the storage: the log is lost() until
-// Reopen, which believes what is there, whole group or none of it.
+// then, since a failure of storage is sticky in the VFS, so the next call opens the file anew.
+// After a failed Commit nobody knows whether the group has reached the storage: the log is lost()
+// until Reopen, which believes what is there, whole group or none of it.
 
 #pragma once
 
@@ -55,12 +55,12 @@ class Eventlog {
   // Opens the group transaction; Append may be called until Commit or Rollback. REQUIRES: no group
   // is open.
   Result<void> Begin();
-  // A failure of this call or any up to Commit ends the group: nothing of it is in the log. REQUIRES:
-  // a group is open, and events continue local_head (LS_CHECK).
+  // A failure of this call or any up to Commit ends the group: nothing of it is in the log.
+  // REQUIRES: a group is open, and events continue local_head (LS_CHECK).
   Result<void> Append(std::span<const Event> events);
-  // Removes the events after `keep`; those that are to be renumbered are appended again. Who removes
-  // confirmed events sets the upstream head back too. REQUIRES: a group is open; an event stands at
-  // the position `keep`, or it is e0 (LS_CHECK).
+  // Removes the events after `keep`; those that are to be renumbered are appended again. Who
+  // removes confirmed events sets the upstream head back too. REQUIRES: a group is open; an event
+  // stands at the position `keep`, or it is e0 (LS_CHECK).
   Result<void> RemoveAfter(const SeqNum& keep);
   // The backend has confirmed everything up to this global number. REQUIRES: a group is open; the
   // log has it (LS_CHECK).
@@ -74,19 +74,19 @@ class Eventlog {
   Result<void> SetAccepted(std::string_view instance, uint64_t counter);
   // Empty text for none. REQUIRES: a group is open.
   Result<void> SetBackendId(std::string_view id);
-  // Returns after the bytes are flushed. After a failure the log is lost(); in memory, where storage
-  // does not fail, nothing of the group is in it. REQUIRES: a group is open, and the upstream head is
-  // in the log (LS_CHECK).
+  // Returns after the bytes are flushed. After a failure the log is lost(); in memory, where
+  // storage does not fail, nothing of the group is in it. REQUIRES: a group is open, and the
+  // upstream head is in the log (LS_CHECK).
   Result<void> Commit();
   // Ends the group; nothing of it is in the log. Does nothing without one.
   void Rollback();
-  // True after a failed Commit: storage holds the log before it or the log after it, and nobody knows
-  // which. Until Reopen has found out, Begin and everything that reads may not be called (LS_CHECK);
-  // the heads are those before the group.
+  // True after a failed Commit: storage holds the log before it or the log after it, and nobody
+  // knows which. Until Reopen has found out, Begin and everything that reads may not be called
+  // (LS_CHECK); the heads are those before the group.
   [[nodiscard]] bool lost() const;
-  // Opens the file anew and believes what is there, after flushing it if it is not what was known. On
-  // failure the log stays as lost as it was; try again. Does nothing in memory. REQUIRES: no group is
-  // open.
+  // Opens the file anew and believes what is there, after flushing it if it is not what was known.
+  // On failure the log stays as lost as it was; try again. Does nothing in memory. REQUIRES: no
+  // group is open.
   Result<void> Reopen();
 
   // Up to `count` events after the position `after`, in order; those of an open group included.

@@ -62,9 +62,9 @@ Result<SchemaDescriptor> ParseSchemaDescriptor(std::string_view json);
 std::string CreateTableSql(const TableDescriptor& table);
 std::string CreateIndexSql(const TableDescriptor& table, const IndexDescriptor& index);
 
-// Sixteen hex digits that change whenever tables, columns, their order, defaults, codecs, indexes or
-// the version of the materializers change: the state must then be rebuilt. FNV-1a over the DDL, the
-// codecs and that version, unless it is empty.
+// Sixteen hex digits that change whenever tables, columns, their order, defaults, codecs, indexes
+// or the version of the materializers change: the state must then be rebuilt. FNV-1a over the DDL,
+// the codecs and that version, unless it is empty.
 std::string SchemaHash(const SchemaDescriptor& schema);
 
 // `name` in double quotes, inner quotes doubled.
