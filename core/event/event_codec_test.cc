@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/limits.h"
@@ -217,7 +220,8 @@ Result<std::vector<Event>> Decode(const RawEvent& event, const std::string& name
   return DecodeEvents(writer.view());
 }
 
-void ExpectMalformed(const Result<std::vector<Event>>& decoded, const std::string& part) {
+template <typename Message>
+void ExpectMalformed(const Result<Message>& decoded, const std::string& part) {
   ASSERT_FALSE(decoded.ok()) << part;
   EXPECT_EQ(decoded.error().code, ErrorCode::kMalformedBytes);
   EXPECT_NE(decoded.error().message.find(part), std::string::npos) << decoded.error().message;
@@ -284,13 +288,15 @@ TEST(EventCodecTest, ALengthVarintInALongerFormIsRefused) {
 
 // ---- Runs ------------------------------------------------------------------------------------
 
+Head BaseOf(const std::vector<Event>& events, uint64_t hash) { return {events[0].parent, hash}; }
+
 TEST(EventRunTest, ComesBackWithTheHeadItContinues) {
   for (uint64_t seed = 0; seed < 100; ++seed) {
     Prng prng(seed);
     std::vector<Event> events = RandomEvents(prng, 1 + prng.Below(9));
-    const SeqNum base{events[0].parent.global,
-                      events[0].client_only() ? events[0].parent.client : 7,
-                      static_cast<uint32_t>(prng.Next())};
+    const Head base{{events[0].parent.global, events[0].client_only() ? events[0].parent.client : 7,
+                     static_cast<uint32_t>(prng.Next())},
+                    prng.Next()};
     const auto run = DecodeRun(EncodeRun(base, events));
     ASSERT_TRUE(run.ok()) << run.error().message;
     EXPECT_EQ(run->base, base);
@@ -299,9 +305,12 @@ TEST(EventRunTest, ComesBackWithTheHeadItContinues) {
 }
 
 TEST(EventRunTest, MayBeEmpty) {
-  const auto run = DecodeRun(EncodeRun({5, 1, 2}, {}));
+  const Head base{{5, 1, 2}, 0x0102030405060708};
+  const Bytes bytes = EncodeRun(base, {});
+  EXPECT_EQ(bytes, (Bytes{5, 1, 2, 8, 7, 6, 5, 4, 3, 2, 1, 1, 0, 0, 0}));
+  const auto run = DecodeRun(bytes);
   ASSERT_TRUE(run.ok()) << run.error().message;
-  EXPECT_EQ(run->base, (SeqNum{5, 1, 2}));
+  EXPECT_EQ(run->base, base);
   EXPECT_TRUE(run->events.empty());
 }
 
@@ -309,20 +318,19 @@ TEST(EventRunTest, EventsThatDoNotContinueTheirHeadAreRefused) {
   Prng prng(5);
   const std::vector<Event> events = RandomEvents(prng, 3);
   ByteWriter writer;
-  for (const uint64_t part : {uint64_t{2'000}, uint64_t{0}, uint64_t{0}}) writer.Varint(part);
+  writer.Raw(EncodeHead({{2'000, 0, 0}, 1}));
   writer.Raw(EncodeEvents(events));
   const auto run = DecodeRun(writer.view());
   ASSERT_FALSE(run.ok());
   EXPECT_EQ(run.error().code, ErrorCode::kMalformedBytes);
   EXPECT_NE(run.error().message.find("do not continue e2000"), std::string::npos);
-  EXPECT_DEATH(EncodeRun({2'000, 0, 0}, events), "check failed");
+  EXPECT_DEATH(EncodeRun({{2'000, 0, 0}, 1}, events), "check failed");
 }
 
 TEST(EventRunTest, DamageIsRefused) {
   Prng prng(6);
   std::vector<Event> events = RandomEvents(prng, 4);
-  const SeqNum base = events[0].parent;
-  const Bytes bytes = EncodeRun(base, events);
+  const Bytes bytes = EncodeRun(BaseOf(events, 9), events);
   for (size_t size = 0; size < bytes.size(); ++size) {
     const Bytes cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size));
     ASSERT_FALSE(DecodeRun(cut).ok()) << size;
@@ -332,8 +340,473 @@ TEST(EventRunTest, DamageIsRefused) {
       Bytes flipped = bytes;
       flipped[i] = static_cast<uint8_t>(value);
       const auto run = DecodeRun(flipped);
-      EXPECT_TRUE(!run.ok() || Continues(run->base, run->events));
+      EXPECT_TRUE(!run.ok() || Continues(run->base.seq, run->events));
     }
+  }
+}
+
+// ---- What is sent: heads, pushes, news, histories, pages ----------------------------------------
+
+// Every message is damaged in the same ways. No part of it may be missing, nothing may follow it,
+// and what a changed byte leaves readable must encode to something that decodes to the same.
+template <typename Message>
+void ExpectDamageIsRefused(const Bytes& bytes, Result<Message> (*decode)(BytesView),
+                           Bytes (*encode)(const Message&)) {
+  const auto sane = decode(bytes);
+  ASSERT_TRUE(sane.ok()) << sane.error().message;
+  EXPECT_EQ(encode(*sane), bytes);
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    // A copy of exactly this size, so that a read past the end is seen by the sanitizer.
+    const Bytes cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size));
+    const auto decoded = decode(cut);
+    ASSERT_FALSE(decoded.ok()) << size;
+    EXPECT_EQ(decoded.error().code, ErrorCode::kMalformedBytes) << size;
+  }
+  Bytes longer = bytes;
+  longer.push_back(0);
+  EXPECT_EQ(decode(longer).error().code, ErrorCode::kMalformedBytes);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    for (unsigned value = 0; value < 256; ++value) {
+      Bytes flipped = bytes;
+      flipped[i] = static_cast<uint8_t>(value);
+      const auto decoded = decode(flipped);
+      if (!decoded.ok()) {
+        EXPECT_TRUE(decoded.error().code == ErrorCode::kMalformedBytes ||
+                    decoded.error().code == ErrorCode::kProtocolMismatch ||
+                    decoded.error().code == ErrorCode::kLimitExceeded)
+            << decoded.error().message;
+        EXPECT_FALSE(decoded.error().message.empty());
+        continue;
+      }
+      const auto again = decode(encode(*decoded));
+      ASSERT_TRUE(again.ok()) << "byte " << i << " = " << value << ": " << again.error().message;
+      EXPECT_EQ(encode(*again), encode(*decoded)) << "byte " << i << " = " << value;
+    }
+  }
+}
+
+template <typename Message>
+void ExpectAnotherVersionIsAMismatch(Bytes bytes, Result<Message> (*decode)(BytesView),
+                                     const std::string& what) {
+  bytes[0] = 2;
+  const auto decoded = decode(bytes);
+  ASSERT_FALSE(decoded.ok());
+  EXPECT_EQ(decoded.error().code, ErrorCode::kProtocolMismatch);
+  EXPECT_EQ(decoded.error().message, what + " has version 2, this build reads 1");
+}
+
+// Counts, lengths and indexes that no message can have.
+constexpr uint64_t kHuge[] = {uint64_t{1} << 20, uint64_t{1} << 32, uint64_t{1} << 40,
+                              kSeqNumGlobalMax + 1, UINT64_MAX};
+
+// e8, and then e9, e9.1, e10 of one origin.
+EventRun SmallRun() {
+  EventRun run{.base = {{8, 2, 1}, 0x1122334455667788}, .events = {}};
+  SeqNum head = run.base.seq;
+  for (const bool client_only : {false, true, false}) {
+    const SeqNumPair next = NextSeqNum(head, client_only);
+    run.events.push_back({.seq = next.seq,
+                          .parent = next.parent,
+                          .name = "n",
+                          .args_json = R"({"a":"é"})",
+                          .client_id = "c",
+                          .session_id = "s",
+                          .schema_hash = 3});
+    head = next.seq;
+  }
+  return run;
+}
+
+Bytes EncodeRunOf(const EventRun& run) { return EncodeRun(run.base, run.events); }
+
+TEST(HeadCodecTest, ComesBackAndDamageIsRefused) {
+  const Head head{{300, 1, 2}, 0xfedcba9876543210};
+  const Bytes bytes = EncodeHead(head);
+  EXPECT_EQ(bytes, (Bytes{0xac, 2, 1, 2, 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe}));
+  ASSERT_TRUE(DecodeHead(bytes).ok());
+  EXPECT_EQ(*DecodeHead(bytes), head);
+  ExpectDamageIsRefused(bytes, &DecodeHead, &EncodeHead);
+  ByteWriter beyond;
+  for (const uint64_t part : {kSeqNumGlobalMax + 1, uint64_t{0}, uint64_t{0}}) beyond.Varint(part);
+  beyond.U64(0);
+  ExpectMalformed(DecodeHead(beyond.view()), "out of range");
+}
+
+Result<Push> DecodePushOnly(BytesView bytes) { return DecodePush(bytes); }
+Bytes EncodePushOf(const Push& push) {
+  return EncodePush(push.instance, push.counters, push.run.base, push.run.events);
+}
+
+TEST(PushCodecTest, ComesBackWithTheBytesOfItsRun) {
+  const EventRun run = SmallRun();
+  for (const std::vector<uint64_t>& counters :
+       {std::vector<uint64_t>{1, 2, 3}, {7, 300, 301}, {1, kCounterMax - 1, kCounterMax}}) {
+    const Bytes bytes = EncodePush("tab-é", counters, run.base, run.events);
+    BytesView run_bytes;
+    const auto push = DecodePush(bytes, &run_bytes);
+    ASSERT_TRUE(push.ok()) << push.error().message;
+    EXPECT_EQ(push->instance, "tab-é");
+    EXPECT_EQ(push->counters, counters);
+    EXPECT_EQ(push->run.base, run.base);
+    EXPECT_EQ(push->run.events, run.events);
+    EXPECT_EQ(Bytes(run_bytes.begin(), run_bytes.end()), EncodeRunOf(run));
+  }
+}
+
+TEST(PushCodecTest, BytesFollowTheGrammar) {
+  EventRun run = SmallRun();
+  run.events.resize(2);
+  const uint64_t counters[] = {300, 305};
+  Bytes expected = {1, 1, 'i', 2, 0xac, 2, 5};
+  const Bytes run_bytes = EncodeRunOf(run);
+  expected.insert(expected.end(), run_bytes.begin(), run_bytes.end());
+  EXPECT_EQ(EncodePush("i", counters, run.base, run.events), expected);
+}
+
+TEST(PushCodecTest, DamageIsRefused) {
+  const EventRun run = SmallRun();
+  const uint64_t counters[] = {1, 2, 200};
+  const Bytes bytes = EncodePush("tab", counters, run.base, run.events);
+  ExpectDamageIsRefused(bytes, &DecodePushOnly, &EncodePushOf);
+  ExpectAnotherVersionIsAMismatch(bytes, &DecodePushOnly, "push");
+}
+
+Result<Push> DecodePushOf(std::string_view instance, uint64_t count,
+                          const std::vector<uint64_t>& steps, const EventRun& run) {
+  ByteWriter writer;
+  writer.U8(1);
+  writer.Text(instance);
+  writer.Varint(count);
+  for (const uint64_t step : steps) writer.Varint(step);
+  writer.Raw(EncodeRunOf(run));
+  return DecodePush(writer.view());
+}
+
+TEST(PushCodecTest, CountersMustAscendAndBeOnePerEvent) {
+  const EventRun run = SmallRun();
+  ASSERT_TRUE(DecodePushOf("i", 3, {1, 1, 1}, run).ok());
+  ASSERT_TRUE(DecodePushOf("i", 3, {1, 1, kCounterMax - 2}, run).ok());
+  ExpectMalformed(DecodePushOf("i", 3, {0, 1, 1}, run), "counter 0");
+  ExpectMalformed(DecodePushOf("i", 3, {1, 0, 1}, run), "counter 1");
+  ExpectMalformed(DecodePushOf("i", 3, {kCounterMax + 1, 1, 1}, run), "counter 0");
+  ExpectMalformed(DecodePushOf("i", 3, {1, 1, kCounterMax - 1}, run), "counter 2");
+  ExpectMalformed(DecodePushOf("i", 3, {1, UINT64_MAX, 1}, run), "counter 1");
+  ExpectMalformed(DecodePushOf("i", 2, {1, 1}, run), "2 counters for 3 events");
+  ExpectMalformed(DecodePushOf("i", 0, {}, run), "0 counters for 3 events");
+  ExpectMalformed(DecodePushOf("i", 0, {}, {.base = run.base, .events = {}}), "for 0 events");
+  for (const uint64_t huge : kHuge) {
+    ExpectMalformed(DecodePushOf("i", huge, {1, 1, 1}, run), "exceeds the bytes");
+  }
+}
+
+TEST(PushCodecTest, TheInstanceIsANonEmptyText) {
+  using namespace std::string_literals;
+  const EventRun run = SmallRun();
+  for (const std::string& bad : {""s, "a\0b"s, "\xff"s}) {
+    ExpectMalformed(DecodePushOf(bad, 3, {1, 1, 1}, run), "instance");
+  }
+  ASSERT_TRUE(DecodePushOf(std::string(limits::kNameBytesMax, 'i'), 3, {1, 1, 1}, run).ok());
+  const auto decoded = DecodePushOf(std::string(limits::kNameBytesMax + 1, 'i'), 3, {1, 1, 1}, run);
+  ASSERT_FALSE(decoded.ok());
+  EXPECT_EQ(decoded.error().code, ErrorCode::kLimitExceeded);
+}
+
+TEST(PushCodecDeathTest, WhatCannotBePushedIsABug) {
+  const EventRun run = SmallRun();
+  const auto encode = [&run](std::string_view instance, const std::vector<uint64_t>& counters) {
+    (void)EncodePush(instance, counters, run.base, run.events);
+  };
+  EXPECT_DEATH(encode("", {1, 2, 3}), "check failed");
+  EXPECT_DEATH(encode("i", {1, 2}), "check failed");
+  EXPECT_DEATH(encode("i", {0, 1, 2}), "check failed");
+  EXPECT_DEATH(encode("i", {1, 3, 3}), "check failed");
+  EXPECT_DEATH(encode("i", {1, 2, kCounterMax + 1}), "check failed");
+  EXPECT_DEATH((void)EncodePush("i", {}, run.base, {}), "check failed");
+}
+
+News SmallNews() {
+  return {.synced = true,
+          .settled = {300, 1, 2},
+          .rebased = 2,
+          .skipped = {0, 2},
+          .refused = {{0, {ErrorCode::kBackendRefused, "no"}}, {3, {ErrorCode::kConstraint, ""}}},
+          .run = SmallRun()};
+}
+
+void ExpectSame(const News& a, const News& b) {
+  EXPECT_EQ(a.synced, b.synced);
+  EXPECT_EQ(a.settled, b.settled);
+  EXPECT_EQ(a.rebased, b.rebased);
+  EXPECT_EQ(a.skipped, b.skipped);
+  ASSERT_EQ(a.refused.size(), b.refused.size());
+  for (size_t i = 0; i < a.refused.size(); ++i) {
+    EXPECT_EQ(a.refused[i].index, b.refused[i].index) << i;
+    EXPECT_EQ(a.refused[i].error, b.refused[i].error) << i;
+  }
+  EXPECT_EQ(a.run.base, b.run.base);
+  EXPECT_EQ(a.run.events, b.run.events);
+}
+
+TEST(NewsCodecTest, ComesBackAsItWent) {
+  for (const News& news :
+       {SmallNews(), News{}, News{.settled = {9, 0, 0}, .run = SmallRun()},
+        News{.synced = true, .refused = {{0, {ErrorCode::kBackendRefused, "no"}}}, .run = {}}}) {
+    const auto decoded = DecodeNews(EncodeNews(news));
+    ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+    ExpectSame(*decoded, news);
+  }
+}
+
+TEST(NewsCodecTest, BytesFollowTheGrammar) {
+  const News news = SmallNews();
+  Bytes expected = {1, 1, 0xac, 2, 1, 2,   2,               // synced, e300.1r2 settled, rebased
+                    2, 0, 2,                                // skipped
+                    2, 0, 0x90, 3, 2, 'n', 'o', 3, 10, 0};  // refused, with numbers of codes
+  const Bytes run = EncodeRunOf(news.run);
+  expected.insert(expected.end(), run.begin(), run.end());
+  EXPECT_EQ(EncodeNews(news), expected);
+}
+
+TEST(NewsCodecTest, ARunThatIsEncodedAlreadyIsTakenAsItIs) {
+  const News news = SmallNews();
+  News header = news;
+  header.run = {};
+  EXPECT_EQ(EncodeNewsAround(header, EncodeRunOf(news.run)), EncodeNews(news));
+}
+
+TEST(NewsCodecTest, DamageIsRefused) {
+  const Bytes bytes = EncodeNews(SmallNews());
+  ExpectDamageIsRefused(bytes, &DecodeNews, &EncodeNews);
+  ExpectAnotherVersionIsAMismatch(bytes, &DecodeNews, "news");
+}
+
+// News with the parts that a test wants wrong.
+struct RawNews {
+  unsigned flags = 0;
+  uint64_t global = 1, client = 0, generation = 0;
+  uint64_t rebased = 0;
+  std::vector<uint64_t> skipped{};
+  std::optional<uint64_t> skipped_count{};
+  std::vector<uint64_t> refused{};
+  std::optional<uint64_t> refused_count{};
+  uint64_t code = 400;
+  std::string reason = "no";
+};
+
+Result<News> Decode(const RawNews& news) {
+  ByteWriter writer;
+  writer.U8(1);
+  writer.U8(static_cast<uint8_t>(news.flags));
+  for (const uint64_t part : {news.global, news.client, news.generation, news.rebased}) {
+    writer.Varint(part);
+  }
+  writer.Varint(news.skipped_count.value_or(news.skipped.size()));
+  for (const uint64_t index : news.skipped) writer.Varint(index);
+  writer.Varint(news.refused_count.value_or(news.refused.size()));
+  for (const uint64_t index : news.refused) {
+    writer.Varint(index);
+    writer.Varint(news.code);
+    writer.Text(news.reason);
+  }
+  writer.Raw(EncodeRunOf(SmallRun()));
+  return DecodeNews(writer.view());
+}
+
+TEST(NewsCodecTest, IndexesAndCountsOutOfRangeAreRefused) {
+  ASSERT_TRUE(Decode(RawNews{}).ok());
+  ASSERT_TRUE(Decode(RawNews{.rebased = 3, .skipped = {0, 1, 2}, .refused = {0, 4}}).ok());
+  ExpectMalformed(Decode(RawNews{.rebased = 4}), "rebased");
+  ExpectMalformed(Decode(RawNews{.skipped = {3}}), "than there are");
+  ExpectMalformed(Decode(RawNews{.skipped = {1, 1}}), "skipped events do not ascend");
+  ExpectMalformed(Decode(RawNews{.skipped = {1, 0}}), "skipped events do not ascend");
+  // One event was refused and two were rebased: there were no more than three.
+  ASSERT_TRUE(Decode(RawNews{.rebased = 2, .refused = {2}}).ok());
+  ExpectMalformed(Decode(RawNews{.rebased = 2, .refused = {3}}), "refused events do not ascend");
+  ExpectMalformed(Decode(RawNews{.rebased = 2, .refused = {1, 1}}), "refused events do not ascend");
+  ExpectMalformed(Decode(RawNews{.rebased = 2, .refused = {1, 0}}), "refused events do not ascend");
+  for (const uint64_t huge : kHuge) {
+    ExpectMalformed(Decode(RawNews{.rebased = huge}), "rebased");
+    ExpectMalformed(Decode(RawNews{.skipped_count = huge}), "skipped");
+    ExpectMalformed(Decode(RawNews{.skipped = {huge}}), "skipped");
+    ExpectMalformed(Decode(RawNews{.refused_count = huge}), "refused");
+    ExpectMalformed(Decode(RawNews{.refused = {huge}}), "refused");
+  }
+}
+
+TEST(NewsCodecTest, UnknownFlagsAndNumbersOutOfRangeAreRefused) {
+  ASSERT_TRUE(Decode(RawNews{.flags = 1}).ok());
+  ExpectMalformed(Decode(RawNews{.flags = 2}), "unknown flags");
+  ExpectMalformed(Decode(RawNews{.flags = 0x81}), "unknown flags");
+  ExpectMalformed(Decode(RawNews{.global = kSeqNumGlobalMax + 1}), "settled");
+  ExpectMalformed(Decode(RawNews{.client = uint64_t{1} << 32}), "settled");
+  ExpectMalformed(Decode(RawNews{.generation = uint64_t{1} << 32}), "settled");
+}
+
+TEST(NewsCodecTest, AnUnknownCodeIsThatTheBackendRefused) {
+  for (const uint64_t code :
+       {uint64_t{0}, uint64_t{99'999}, (uint64_t{1} << 32) + 10, UINT64_MAX}) {
+    const auto decoded = Decode(RawNews{.refused = {0}, .code = code});
+    ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+    EXPECT_EQ(decoded->refused[0].error, (Error{ErrorCode::kBackendRefused, "no"})) << code;
+  }
+  const auto decoded = Decode(RawNews{.refused = {0}, .code = 12});
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->refused[0].error.code, ErrorCode::kLimitExceeded);
+}
+
+TEST(NewsCodecTest, AReasonThatIsNoTextIsRefusedAndNeverWritten) {
+  using namespace std::string_literals;
+  for (const std::string& bad : {"\xff"s, "a\0"s, "\xe2\x82"s}) {
+    ExpectMalformed(Decode(RawNews{.refused = {0}, .reason = bad}), "reason");
+  }
+  // It may come from anywhere: a bad one does not make the news unreadable.
+  News news = SmallNews();
+  news.refused[0].error.message = "caf\xc3\xa9 \xff\0\xe2\x82 x"s;
+  const auto decoded = DecodeNews(EncodeNews(news));
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+  EXPECT_EQ(decoded->refused[0].error.message, "café ???? x");
+}
+
+TEST(NewsCodecDeathTest, NewsThatContradictThemselvesAreABug) {
+  const auto encode = [](auto change) {
+    News news = SmallNews();
+    change(news);
+    (void)EncodeNews(news);
+  };
+  EXPECT_DEATH(encode([](News& news) { news.rebased = 4; }), "check failed");
+  EXPECT_DEATH(encode([](News& news) { news.skipped = {3}; }), "check failed");
+  EXPECT_DEATH(encode([](News& news) { news.skipped = {1, 1}; }), "check failed");
+  EXPECT_DEATH(encode([](News& news) { news.refused[1].index = 0; }), "check failed");
+  EXPECT_DEATH(encode([](News& news) { news.refused[1].index = 4; }), "check failed");
+}
+
+TEST(HistoryCodecTest, ComesBackAndDamageIsRefused) {
+  for (const uint64_t accepted : {uint64_t{0}, uint64_t{300}, kCounterMax}) {
+    const History history{.accepted = accepted, .news = SmallNews()};
+    const auto decoded = DecodeHistory(EncodeHistory(history));
+    ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+    EXPECT_EQ(decoded->accepted, accepted);
+    ExpectSame(decoded->news, history.news);
+  }
+  const Bytes bytes = EncodeHistory({.accepted = 300, .news = SmallNews()});
+  ExpectDamageIsRefused(bytes, &DecodeHistory, &EncodeHistory);
+  ExpectAnotherVersionIsAMismatch(bytes, &DecodeHistory, "history");
+  ByteWriter beyond;
+  beyond.U8(1);
+  beyond.Varint(kCounterMax + 1);
+  beyond.Raw(EncodeNews(SmallNews()));
+  ExpectMalformed(DecodeHistory(beyond.view()), "accepted");
+}
+
+PulledPage SmallPage() {
+  PulledPage page{.backend_id = "backend-é", .events = {}, .metadata = {"", R"({"t":1})", "null"}};
+  SeqNum head{300, 0, 0};
+  for (int i = 0; i < 3; ++i) {
+    const SeqNumPair next = NextSeqNum(head, false);
+    page.events.push_back({.seq = next.seq,
+                           .parent = next.parent,
+                           .name = "n",
+                           .args_json = "{}",
+                           .client_id = "c",
+                           .session_id = "s",
+                           .schema_hash = kUnknownSchemaHash});
+    head = next.seq;
+  }
+  return page;
+}
+
+TEST(PageCodecTest, ComesBackAsItWent) {
+  for (const PulledPage& page : {SmallPage(), PulledPage{}}) {
+    const auto decoded = DecodePage(EncodePage(page));
+    ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+    EXPECT_EQ(decoded->backend_id, page.backend_id);
+    EXPECT_EQ(decoded->events, page.events);
+    EXPECT_EQ(decoded->metadata, page.metadata);
+  }
+  EXPECT_EQ(EncodePage({}), (Bytes{1, 0, 4, 1, 0, 0, 0}));
+}
+
+TEST(PageCodecTest, DamageIsRefused) {
+  const Bytes bytes = EncodePage(SmallPage());
+  ExpectDamageIsRefused(bytes, &DecodePage, &EncodePage);
+  ExpectAnotherVersionIsAMismatch(bytes, &DecodePage, "pulled page");
+}
+
+TEST(PageCodecTest, OnlySyncedEventsInARowAreAPage) {
+  PulledPage page = SmallPage();
+  page.events[2].seq.global = 309;
+  page.events[2].parent.global = 308;
+  ExpectMalformed(DecodePage(EncodePage(page)), "do not continue");
+  page = SmallPage();
+  std::swap(page.events[0], page.events[1]);
+  ExpectMalformed(DecodePage(EncodePage(page)), "do not continue");
+  page = SmallPage();
+  const SeqNumPair next = NextSeqNum(page.events[1].seq, true);
+  page.events[2].seq = next.seq;
+  page.events[2].parent = next.parent;
+  ExpectMalformed(DecodePage(EncodePage(page)), "client-only");
+  page = SmallPage();
+  page.events = {SmallRun().events[1]};
+  page.metadata = {""};
+  ExpectMalformed(DecodePage(EncodePage(page)), "client-only");
+}
+
+TEST(PageCodecTest, TextsAreCheckedAndOnePerEvent) {
+  using namespace std::string_literals;
+  PulledPage page = SmallPage();
+  page.metadata[1] = "\xff";
+  ExpectMalformed(DecodePage(EncodePage(page)), "metadata of e302");
+  page = SmallPage();
+  page.backend_id = "a\0b"s;
+  ExpectMalformed(DecodePage(EncodePage(page)), "backend's id");
+  page.backend_id = std::string(limits::kNameBytesMax + 1, 'b');
+  ExpectMalformed(DecodePage(EncodePage(page)), "backend's id");
+  page = SmallPage();
+  page.metadata.pop_back();
+  EXPECT_DEATH((void)EncodePage(page), "check failed");
+  Bytes bytes = EncodePage(SmallPage());
+  bytes.push_back(0);
+  ExpectMalformed(DecodePage(bytes), "bytes follow");
+}
+
+TEST(PageCodecTest, ACountBeyondTheLimitDecodesNothing) {
+  for (const uint64_t count : {uint64_t{limits::kPageEventsMax} + 1, UINT64_MAX}) {
+    ByteWriter batch;
+    batch.U8(1);
+    batch.Varint(count);
+    ByteWriter page;
+    page.U8(1);
+    page.Text("");
+    page.Block(batch.view());
+    const auto decoded = DecodePage(page.view());
+    ASSERT_FALSE(decoded.ok());
+    EXPECT_EQ(decoded.error().code, ErrorCode::kLimitExceeded);
+    EXPECT_NE(decoded.error().message.find("kPageEventsMax"), std::string::npos);
+  }
+  ByteWriter cut;
+  cut.U8(1);
+  cut.Text("");
+  cut.Varint(UINT64_MAX);
+  ExpectMalformed(DecodePage(cut.view()), "cut off");
+}
+
+TEST(MessageCodecTest, RandomBytesNeverCrash) {
+  Prng prng(7);
+  for (int round = 0; round < 20'000; ++round) {
+    Bytes bytes(prng.Below(48));
+    // Small values reach deeper: they pass for counts and lengths.
+    for (uint8_t& byte : bytes) {
+      byte = static_cast<uint8_t>(prng.Below(4) == 0 ? prng.Next() : prng.Below(3));
+    }
+    if (!bytes.empty()) bytes[0] = kEventBatchVersion;
+    const auto push = DecodePush(bytes);
+    EXPECT_TRUE(!push.ok() || push->counters.size() == push->run.events.size());
+    const auto news = DecodeNews(bytes);
+    EXPECT_TRUE(!news.ok() || news->rebased <= news->run.events.size());
+    const auto history = DecodeHistory(bytes);
+    EXPECT_TRUE(!history.ok() || history->accepted <= kCounterMax);
+    const auto page = DecodePage(bytes);
+    EXPECT_TRUE(!page.ok() || page->metadata.size() == page->events.size());
   }
 }
 

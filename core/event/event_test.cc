@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,53 @@ TEST(EventTest, ADepthBombIsComparedByBytes) {
   EXPECT_TRUE(SameArgs(bomb, bomb));
   EXPECT_FALSE(SameArgs(bomb, bomb + " "));
   EXPECT_FALSE(SameArgs(std::string(1'000'000, '['), std::string(1'000'001, '[')));
+}
+
+TEST(EventTest, TheHashTellsEventsApartByWhatTheyAre) {
+  const Event event = At({3, 1, 0});
+  EXPECT_EQ(EventHash(Event{}), 0u);
+  EXPECT_NE(EventHash(event), 0u);
+  Event same = event;
+  same.seq.generation = 9;
+  same.parent = {3, 0, 9};
+  same.schema_hash = 2;
+  EXPECT_EQ(EventHash(event), EventHash(same));
+  const std::function<void(Event&)> changes[] = {[](Event& e) { e.seq.global = 4; },
+                                                 [](Event& e) { e.seq.client = 2; },
+                                                 [](Event& e) { e.name = "m"; },
+                                                 [](Event& e) { e.args_json = "[]"; },
+                                                 [](Event& e) { e.client_id = "B"; },
+                                                 [](Event& e) { e.session_id = "s2"; },
+                                                 [](Event& e) {
+                                                   e.name += e.args_json;
+                                                   e.args_json = "";
+                                                 },
+                                                 [](Event& e) {
+                                                   e.client_id += e.session_id;
+                                                   e.session_id = "";
+                                                 }};
+  for (const auto& change : changes) {
+    Event other = event;
+    change(other);
+    EXPECT_NE(EventHash(event), EventHash(other));
+  }
+}
+
+// Stored in logs and states, and compared between builds.
+TEST(EventTest, TheHashIsTheSameForEver) {
+  EXPECT_EQ(EventHash(At({3, 1, 0})), 0xae41b28a21e3de67u);
+}
+
+TEST(EventTest, AHeadIsAPositionAndTheEventThatStandsThere) {
+  const Event event = At({3, 0, 0});
+  EXPECT_EQ(HeadOf(event), (Head{{3, 0, 0}, EventHash(event)}));
+  EXPECT_EQ(HeadOf(Event{}), Head{});
+  Event rebased = event;
+  rebased.seq.generation = 4;
+  EXPECT_TRUE(SameHead(HeadOf(event), HeadOf(rebased)));
+  EXPECT_FALSE(HeadOf(event) == HeadOf(rebased));
+  EXPECT_FALSE(SameHead(HeadOf(event), HeadOf(At({3, 0, 0}, "[]"))));
+  EXPECT_FALSE(SameHead({{3, 0, 0}, 1}, {{3, 1, 0}, 1}));
 }
 
 TEST(EventTest, ContinuesAsksForEveryPositionInARow) {
