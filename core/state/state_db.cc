@@ -368,7 +368,7 @@ Result<void> StateDb::Impl::CreateAll() {
                         ", 0, 0, 0, 0)");
 }
 
-Result<void> StateDb::LoadImage(BytesView image) {
+Result<void> StateDb::LoadImage(BytesView image, const std::optional<Head>& expected) {
   Impl& self = *impl_;
   // Looked at in a database of its own, so that a refused image leaves no trace in this one.
   const std::unique_ptr<Database> probe = LS_TRY(Database::OpenInMemory());
@@ -383,6 +383,11 @@ Result<void> StateDb::LoadImage(BytesView image) {
   if ((*head)->schema_hash != self.schema_hash) {
     return Error{ErrorCode::kSchemaMismatch, "the image has the schema " + (*head)->schema_hash +
                                                  ", this state has " + self.schema_hash};
+  }
+  if (expected && !SameHead((*head)->head(), *expected)) {
+    return Error{ErrorCode::kUpstreamGap, "the image is at " + ToString((*head)->seq) +
+                                              ", and not at the " + ToString(expected->seq) +
+                                              " that is expected"};
   }
   LS_TRY(self.database->Deserialize(image));
   self.head = std::move(**head);

@@ -13,8 +13,8 @@
 // How to take back the last events, one row each, oldest first: the head before the event, and its
 // changeset; null if it cannot be taken back. The leader keeps those that a rebase may still reach.
 //
-// Format history (formatVersion): 1 had no undo rows; 2. An older one is no state: it is derived, and
-// built anew.
+// Format history (formatVersion): 1 had no undo rows; 2. An older one is no state: it is derived,
+// and built anew.
 //
 // Used by the leader (persisted, on the pool VFS) and by the client session (in memory). Knows
 // statements and changesets, nothing of sync.
@@ -65,8 +65,8 @@ class StateDb {
                                                  Materializer& materializer);
 
   // The recorded head, which becomes head(), or nullopt when the database is empty, of an older
-  // format, or was left by nothing of ours. Fails with kNewerFormat for a state written by a newer version, kCorruptState
-  // for damage. Whether its schema is this one is for the caller to see.
+  // format, or was left by nothing of ours. Fails with kNewerFormat for a state written by a newer
+  // version, kCorruptState for damage. Whether its schema is this one is for the caller to see.
   Result<std::optional<StateHead>> ReadHead();
 
   // Drops every table and creates those of the schema, empty, with head e0, or changes nothing. The
@@ -86,8 +86,8 @@ class StateDb {
   // an event that changed nothing `materialized` is empty. These calls need the tables of Recreate.
   Result<void> KeepUndo(const Head& before, const Materialized& materialized);
   // Takes the last remembered event back and moves the in-memory head before it. False, and nothing
-  // has changed, if none is remembered or it cannot be taken back. Adds the tables whose rows changed
-  // to `touched`, if given. Who rolls this back says where the head is (SetHead).
+  // has changed, if none is remembered or it cannot be taken back. Adds the tables whose rows
+  // changed to `touched`, if given. Who rolls this back says where the head is (SetHead).
   Result<bool> TakeBack(TableSet* touched);
   // Forgets all but the last `count` remembered events.
   Result<void> TrimUndo(uint64_t count);
@@ -106,9 +106,10 @@ class StateDb {
   [[nodiscard]] Database& database();
 
   // Replaces the state (an in-memory one, outside of a transaction) by `image` and moves head() to
-  // its head, after checking that it is a state of this schema. Fails with kMalformedBytes,
-  // kSchemaMismatch, kNewerFormat; the state is then as before.
-  Result<void> LoadImage(BytesView image);
+  // its head, after checking that it is a state of this schema, and at the head `expected`, if
+  // given. Fails with kMalformedBytes, kSchemaMismatch, kNewerFormat, kUpstreamGap (another head);
+  // the state is then as before.
+  Result<void> LoadImage(BytesView image, const std::optional<Head>& expected = {});
 
  private:
   struct Impl;

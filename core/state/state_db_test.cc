@@ -931,6 +931,26 @@ TEST_F(StateDbTest, AnImageReplacesStateAndHead) {
   EXPECT_EQ(RowsOf((*other)->database(), "select id from todos"), "a");
 }
 
+TEST_F(StateDbTest, AnImageAtAnotherHeadThanExpectedChangesNothing) {
+  ASSERT_TRUE(Insert("a").ok());
+  ASSERT_TRUE(state_->SaveHead().ok());
+  const Head there = state_->head().head();
+  const auto image = state_->database().Serialize();
+  ASSERT_TRUE(Insert("b").ok());
+  const Head here = state_->head().head();
+  // The same position is not enough: another event may stand there.
+  for (const Head& expected : {here, Head(), Head{there.seq, there.hash + 1}}) {
+    const Result<void> loaded = state_->LoadImage(*image, expected);
+    ASSERT_FALSE(loaded.ok());
+    EXPECT_EQ(loaded.error().code, ErrorCode::kUpstreamGap) << loaded.error().message;
+    EXPECT_EQ(Todos(), "a; b");
+    EXPECT_EQ(state_->head().head(), here);
+  }
+  ASSERT_TRUE(state_->LoadImage(*image, there).ok());
+  EXPECT_EQ(Todos(), "a");
+  EXPECT_EQ(state_->head().head(), there);
+}
+
 TEST_F(StateDbTest, AnImageOfAStateOnThePoolIsOneToo) {
   MemoryPool pool({"state.db", "state.db-wal", "state.db-journal"});
   const auto vfs = PoolVfs::Create(pool, {});
