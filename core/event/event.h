@@ -33,9 +33,9 @@ struct Event {
 // Identity of an event: position, name, arguments, client and session (FNV-1a). e0 is 0.
 uint64_t EventHash(const Event& event);
 
-// The end of a log, or of a part of it: a position, and the identity of the event that stands there.
-// Positions alone do not tell histories apart: after a rebase another event may stand at the same
-// one.
+// The end of a log, or of a part of it: a position, and the identity of the event that stands
+// there. Positions alone do not tell histories apart: after a rebase another event may stand at the
+// same one.
 struct Head {
   SeqNum seq;
   uint64_t hash = 0;  // EventHash; 0 at e0.
