@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@ namespace {
 // A database and its -wal and -journal: what fails and heals together.
 struct Group {
   std::string database;
+  bool read_only = false;
   int failure = SQLITE_OK;  // What every call answers while it is not SQLITE_OK.
   bool open = false;        // The database file itself is open.
 };
@@ -242,12 +244,22 @@ struct PoolVfs::Impl {
     if (is_database) {
       if (group->open) return SQLITE_CANTOPEN;  // Two connections would not see each other's locks.
       group->failure = SQLITE_OK;
+      group->read_only = (flags & SQLITE_OPEN_READONLY) != 0;
     } else if (group->failure != SQLITE_OK) {
       return group->failure;
     }
     const int64_t size = self.pool.Size(handle);
     if (size < 0) return SQLITE_IOERR_FSTAT;
     if (size == 0 && (flags & SQLITE_OPEN_CREATE) == 0) return SQLITE_CANTOPEN;
+    // A process before this one may have died between its last write and the flush. Whoever reads
+    // the file now believes what it holds, so from here on it must hold it.
+    if (size > 0 && !group->read_only && self.flushed_before_use.insert(handle).second) {
+      self.counters.flushes++;
+      if (self.pool.Flush(handle) != StorageStatus::kOk) {
+        self.flushed_before_use.erase(handle);
+        return SQLITE_IOERR_FSYNC;
+      }
+    }
 
     static const sqlite3_io_methods kMethods = {
         .iVersion = 1,  // No shared memory: WAL needs locking_mode=EXCLUSIVE.
@@ -337,6 +349,7 @@ struct PoolVfs::Impl {
   std::vector<std::unique_ptr<Group>> groups;  // One per database; addresses are kept by files.
   HeldRun held;
   Counters counters;
+  std::set<StoragePool::Handle> flushed_before_use;
   std::optional<Error> failure;
   int open_files = 0;
 };

@@ -14,6 +14,8 @@
 //   database) the failure is sticky: the database and its WAL then answer every call with an error
 //   until the database is opened anew, and failure() tells whether the disk is full (kStorageFull)
 //   or broken (kStorageIo). What was committed before is intact when it is opened again.
+// - A file that holds something when it is first opened is flushed before it is read: a process
+//   before this one may have died between a write and its flush, and what is read is believed.
 // - One connection owns a database: a second open of it is refused, locks are no-ops, and WAL runs
 //   without shared memory (locking_mode=EXCLUSIVE is set by Database before journal_mode=WAL).
 // - A file exists when its size is not 0; delete is truncate to 0. Temporary files are refused:

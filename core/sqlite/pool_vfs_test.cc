@@ -12,6 +12,7 @@
 
 #include "core/sqlite/database.h"
 #include "core/sqlite/memory_pool.h"
+#include "core/sqlite/row_codec.h"
 #include "core/sqlite/vfs_environment.h"
 
 namespace livestore {
@@ -131,6 +132,24 @@ TEST(PoolVfsTest, TheSameSeedGivesTheSameBytes) {
   };
   EXPECT_EQ(image(1), image(1));
   EXPECT_NE(image(1), image(2));
+}
+
+TEST(PoolVfsTest, Law2_WhatADeadProcessLeftUnflushedIsFlushedBeforeItIsBelieved) {
+  MemoryPool pool({"a.db", "a.db-wal", "a.db-journal"});
+  {
+    const auto vfs = std::move(*PoolVfs::Create(pool, {}));
+    const auto file = std::move(*Database::Open(vfs->name(), "a.db", Durability::kFlushed));
+    ASSERT_TRUE(file->Exec("create table t(a); insert into t values (1)").ok());
+  }
+  const auto vfs = std::move(*PoolVfs::Create(pool, {}));
+  auto file = std::move(*Database::Open(vfs->name(), "a.db", Durability::kFlushed));
+  const StatementId count = *file->Prepare("select count(*) from t");
+  EXPECT_EQ(*file->QueryInt(count, BindsWriter().view(), 0), 1);
+  const uint64_t flushes = vfs->counters().flushes;
+  EXPECT_GE(flushes, 1u);
+  file.reset();
+  file = std::move(*Database::Open(vfs->name(), "a.db", Durability::kFlushed));
+  EXPECT_EQ(vfs->counters().flushes, flushes) << "by this process everything was flushed in time";
 }
 
 TEST(PoolVfsDeathTest, AVfsOutlivesItsDatabases) {
