@@ -1,23 +1,16 @@
 #include "core/session/client_session.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/base/check.h"
 #include "core/base/limits.h"
-#include "core/event/event_codec.h"
-#include "core/sqlite/changeset.h"
+#include "core/session/client_session_impl.h"
 #include "core/sqlite/savepoint.h"
-#include "core/sync/merge.h"
 
 namespace livestore {
 namespace {
-
-// How to revert one pending event, and what the state's head is after it.
-struct Undo {
-  Materialized materialized;
-  uint64_t event_hash = 0;
-};
 
 // Marks an engine call in progress, so that a call from inside a callback is refused.
 class CallGuard {
@@ -38,77 +31,21 @@ Error NestedCall() {
 
 }  // namespace
 
-struct ClientSession::Impl {
-  Impl(ClientSessionOptions session_options, std::unique_ptr<StateDb> state_db)
-      : options(std::move(session_options)),
-        state(std::move(state_db)),
-        live_queries(state->database()) {}
-
-  Result<FollowOutcome> Follow(const MergeOutcome& merge);
-  Result<void> RollBackPending(size_t count, TableSet& touched);
-  // Materializes `events` on top of the state as pending ones; those that fail are reported
-  // instead.
-  void Rebase(std::span<const Event> events, TableSet& touched, FollowOutcome& outcome);
-  void Confirm(size_t count);
-  Event NextEvent(const NewEvent& event, const SeqNum& head) const;
-
-  ClientSessionOptions options;
-  std::unique_ptr<StateDb> state;
-  LiveQueries live_queries;
-
-  SyncState sync;
-  std::vector<Undo> undo;  // One per pending event, in the same order.
-  uint64_t upstream_hash = 0;
-
-  size_t in_flight = 0;             // Events of the unanswered push; always the front of pending.
-  bool in_flight_outdated = false;  // A rebase came after it was sent: only a rejection is right.
-  bool awaiting_image = false;
-  bool awaiting_history = false;  // A new leader has not said yet what it has of our events.
-  std::vector<Event> unapplied;   // What upstream added while an image is awaited.
-  bool busy = false;
-};
-
 ClientSession::ClientSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ClientSession::~ClientSession() = default;
 
 Result<std::unique_ptr<ClientSession>> ClientSession::Create(ClientSessionOptions options,
                                                              Materializer& materializer) {
+  if (options.instance.empty() || options.instance.size() > limits::kNameBytesMax) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the instance name of a session is empty or longer than kNameBytesMax (" +
+                     std::to_string(limits::kNameBytesMax) + ")"};
+  }
   auto database = LS_TRY(Database::OpenInMemory());
   auto state = LS_TRY(StateDb::Create(std::move(database), options.schema, materializer));
   LS_TRY(state->Recreate());
   return std::unique_ptr<ClientSession>(
       new ClientSession(std::make_unique<Impl>(std::move(options), std::move(state))));
-}
-
-Result<FollowOutcome> ClientSession::LoadImage(BytesView image) {
-  Impl& self = *impl_;
-  if (self.busy) return NestedCall();
-  const CallGuard guard(self.busy);
-
-  const MergeOutcome merge = LS_TRY(Merge(self.sync, self.unapplied));
-  LS_TRY(self.state->LoadImage(image));
-  const StateHead& head = self.state->head();
-
-  // The image stands where the messages before it ended, so what upstream had of our own events is
-  // known from them. An image of another history (a first boot, a log that was reset) knows none.
-  std::vector<Event> mine = std::move(self.sync.pending);
-  if (SamePosition(head.seq, merge.upstream_head)) {
-    mine.erase(mine.begin(), mine.begin() + static_cast<ptrdiff_t>(merge.confirmed));
-    if (merge.roll_back > 0) mine = merge.rebased;
-  }
-  self.sync = {.upstream_head = head.seq, .pending = {}};
-  self.undo.clear();
-  self.upstream_hash = head.event_hash;
-  self.unapplied.clear();
-  self.awaiting_image = false;
-  self.awaiting_history = false;
-  if (self.in_flight > 0) self.in_flight_outdated = true;
-
-  FollowOutcome outcome;
-  TableSet touched;
-  self.Rebase(mine, touched, outcome);
-  outcome.stale = self.live_queries.InvalidateAll();
-  return outcome;
 }
 
 Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent> events) {
@@ -129,9 +66,9 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
 
   const StateHead old_head = self.state->head();
   std::vector<Event> committed;
-  std::vector<Undo> undo;
+  std::vector<TailEntry> entries;
   committed.reserve(events.size());
-  undo.reserve(events.size());
+  entries.reserve(events.size());
   TableSet touched;
   {
     // A single event is atomic by itself.
@@ -150,7 +87,11 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
         return std::move(materialized).error();
       }
       touched.AddAll(materialized->tables);
-      undo.push_back({std::move(*materialized), self.state->head().event_hash});
+      entries.push_back({.head = self.state->head().head(),
+                         .changeset = std::move(materialized->changeset),
+                         .undoable = materialized->undoable,
+                         .counter = self.last_counter + i + 1,
+                         .event = nullptr});
     }
     if (savepoint) {
       Result<void> released = savepoint->Release();
@@ -161,9 +102,23 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
     }
   }
   std::move(committed.begin(), committed.end(), std::back_inserter(self.sync.pending));
-  std::move(undo.begin(), undo.end(), std::back_inserter(self.undo));
+  for (TailEntry& entry : entries) self.tail.Append(std::move(entry));
+  self.last_counter += events.size();
   return self.live_queries.Refresh(touched);
 }
+
+Event ClientSession::Impl::NextEvent(const NewEvent& event, const SeqNum& head) const {
+  const SeqNumPair place = NextSeqNum(head, event.client_only);
+  return {.seq = place.seq,
+          .parent = place.parent,
+          .name = event.name,
+          .args_json = event.args_json,
+          .client_id = options.client_id,
+          .session_id = options.session_id,
+          .schema_hash = event.schema_hash};
+}
+
+// ---- Pushing -----------------------------------------------------------------------------------
 
 std::optional<Bytes> ClientSession::NextPush() {
   Impl& self = *impl_;
@@ -180,7 +135,21 @@ std::optional<Bytes> ClientSession::NextPush() {
   }
   self.in_flight = count;
   self.in_flight_outdated = false;
-  return EncodeRun(self.sync.upstream_head, std::span(self.sync.pending).first(count));
+  return self.PushOf(count);
+}
+
+std::optional<Bytes> ClientSession::PendingAsPush() const {
+  const size_t count = impl_->sync.pending.size();
+  if (count == 0) return std::nullopt;
+  return impl_->PushOf(count);
+}
+
+Bytes ClientSession::Impl::PushOf(size_t count) const {
+  std::vector<uint64_t> counters;
+  counters.reserve(count);
+  for (size_t i = 0; i < count; ++i) counters.push_back(tail[tail.accepted() + i].counter);
+  return EncodePush(options.instance, counters, tail.upstream_head(),
+                    std::span(sync.pending).first(count));
 }
 
 Result<void> ClientSession::OnPushAccepted() {
@@ -189,7 +158,7 @@ Result<void> ClientSession::OnPushAccepted() {
   if (self.in_flight == 0 || self.in_flight_outdated) {
     return Error{ErrorCode::kUpstreamGap, "the leader accepted a push that was not in flight"};
   }
-  self.Confirm(std::exchange(self.in_flight, 0));
+  self.Accept(std::exchange(self.in_flight, 0));
   return Ok();
 }
 
@@ -210,154 +179,139 @@ Result<FollowOutcome> ClientSession::OnPushFailed(size_t failed_index, Error err
   if (self.in_flight_outdated || failed_index >= self.in_flight) {
     return Error{ErrorCode::kUpstreamGap, "the leader failed a push that was not in flight"};
   }
-  self.in_flight = 0;
-  self.Confirm(failed_index);
-  RejectedEvent rejected{self.sync.pending.front(), std::move(error)};
-  FollowOutcome outcome = LS_TRY(self.Follow(MergeWithout(self.sync, 0)));
-  outcome.rejected.insert(outcome.rejected.begin(), std::move(rejected));
-  return outcome;
-}
-
-Result<FollowOutcome> ClientSession::OnAdvance(BytesView event_run) {
-  Impl& self = *impl_;
-  if (self.busy) return NestedCall();
-  const CallGuard guard(self.busy);
-  auto [base, upstream] = LS_TRY(DecodeRun(event_run));
-  const SeqNum known = self.unapplied.empty() ? self.sync.upstream_head : self.unapplied.back().seq;
-  if (!SamePosition(base, known)) {
-    return Error{ErrorCode::kUpstreamGap, "events after " + ToString(base) +
-                                              " do not continue the known head " + ToString(known)};
-  }
-  if (self.awaiting_image) {
-    std::move(upstream.begin(), upstream.end(), std::back_inserter(self.unapplied));
-    return FollowOutcome{};
-  }
-  const MergeOutcome merge = LS_TRY(Merge(self.sync, upstream));
-  FollowOutcome outcome = LS_TRY(self.Follow(merge));
-  self.awaiting_history = false;
-  if (outcome.need_image) self.unapplied = std::move(upstream);
-  return outcome;
-}
-
-SeqNum ClientSession::OnLeaderChange() {
-  impl_->in_flight = 0;
-  impl_->in_flight_outdated = false;
-  impl_->awaiting_image = false;
-  impl_->awaiting_history = true;
-  impl_->unapplied.clear();
-  return impl_->sync.upstream_head;
-}
-
-// Runs a merge on the state, in one savepoint: live queries see its end or nothing of it.
-Result<FollowOutcome> ClientSession::Impl::Follow(const MergeOutcome& merge) {
-  const StateHead old_head = state->head();
-  FollowOutcome outcome;
+  const size_t keep = self.tail.accepted() + failed_index;
+  const StateHead old_head = self.state->head();
   TableSet touched;
-  Savepoint savepoint = LS_TRY(Savepoint::Begin(state->database(), "livestore_follow"));
+  Savepoint savepoint = LS_TRY(Savepoint::Begin(self.state->database(), "livestore_follow"));
+  const Result<void> rolled_back = self.tail.RollBack(self.state->database(), keep, touched);
 
-  Result<void> applied = RollBackPending(merge.roll_back, touched);
-  for (size_t i = 0; applied.ok() && i < merge.materialize.size(); ++i) {
-    const Event& event = merge.materialize[i];
-    Result<Materialized> materialized = state->Materialize(event, -1, StateDb::Record::kNothing);
-    if (materialized.ok()) {
-      touched.AddAll(materialized->tables);
-    } else if (materialized.error().code == ErrorCode::kUnknownEvent) {
-      state->SetHead(event.seq,
-                     EventHash(event));  // Kept in the log; it means nothing to this build.
-    } else {
-      applied = std::move(materialized).error();
-    }
-  }
-  if (!applied.ok()) {
-    // The leader has this history in its state, so its image is right whatever failed here.
-    savepoint.Rollback();
-    state->SetHead(old_head.seq, old_head.event_hash);
-    awaiting_image = true;
-    outcome.need_image = true;
+  FollowOutcome outcome;
+  outcome.rejected.push_back({.counter = self.tail[keep].counter,
+                              .event = self.sync.pending[failed_index],
+                              .accepted = false,
+                              .error = std::move(error)});
+  MergeOutcome merge = MergeWithout(self.sync, failed_index);
+  const std::vector<uint64_t> counters = self.LastCounters(merge.rebased.size());
+  self.in_flight = 0;
+  self.Accept(failed_index);
+  self.tail.Truncate(self.tail.accepted());
+  self.sync.pending.clear();
+  if (rolled_back.ok()) {
+    const Head& head = self.tail.upstream_head();
+    self.state->SetHead(head.seq, head.hash);
+    self.Rebase(std::move(merge.rebased), counters, touched, outcome);
+    LS_CHECK(savepoint.Release().ok());  // In memory: see Follow.
+    outcome.stale = self.live_queries.Refresh(touched);
     return outcome;
   }
-
-  const size_t kept = sync.pending.size() - merge.roll_back;
-  LS_CHECK(merge.confirmed <= kept);
-  sync.pending.resize(kept);
-  undo.resize(kept);
-  if (merge.roll_back > 0 && in_flight > 0) in_flight_outdated = true;
-  Confirm(merge.confirmed);
-  if (!merge.materialize.empty()) {
-    LS_CHECK(sync.pending.empty());  // News lie behind everything that stays pending in place.
-    sync.upstream_head = merge.upstream_head;
-    upstream_hash = state->head().event_hash;
+  // The rows keep the effect of the event until an image replaces them, which also gives what is
+  // pending its changesets again.
+  savepoint.Rollback();
+  self.state->SetHead(old_head.seq, old_head.event_hash);
+  for (size_t i = 0; i < merge.rebased.size(); ++i) {
+    self.tail.Append({.head = HeadOf(merge.rebased[i]),
+                      .changeset = {},
+                      .undoable = false,
+                      .counter = counters[i],
+                      .event = nullptr});
   }
-  Rebase(merge.rebased, touched, outcome);
-  // In memory a commit can only fail when the process is out of memory.
-  LS_CHECK(savepoint.Release().ok());
-  outcome.stale = live_queries.Refresh(touched);
+  self.sync.pending = std::move(merge.rebased);
+  self.state_lost = true;
+  outcome.need_image = self.NeedImage().need_image;
   return outcome;
 }
 
-Result<void> ClientSession::Impl::RollBackPending(size_t count, TableSet& touched) {
-  LS_CHECK(count <= sync.pending.size());
-  for (size_t left = count; left > 0; --left) {
-    const Undo& last = undo[undo.size() - 1 - (count - left)];
-    if (!last.materialized.undoable) {
-      return Error{ErrorCode::kNotUndoable, "a table without primary key was written"};
-    }
-    if (!last.materialized.changeset.empty()) {
-      LS_TRY(ApplyInverse(state->database(), last.materialized.changeset));
-    }
-    touched.AddAll(last.materialized.tables);
-  }
-  if (count > 0) {
-    const size_t kept = sync.pending.size() - count;
-    state->SetHead(kept == 0 ? sync.upstream_head : sync.pending[kept - 1].seq,
-                   kept == 0 ? upstream_hash : undo[kept - 1].event_hash);
-  }
-  return Ok();
-}
-
-void ClientSession::Impl::Rebase(std::span<const Event> events, TableSet& touched,
-                                 FollowOutcome& outcome) {
-  for (const Event& original : events) {
-    // Numbers are given here and not taken from the merge, because an event that fails leaves no
-    // gap.
-    Event event = original;
-    const SeqNumPair place = NextSeqNum(sync.local_head(), event.client_only());
-    const uint32_t generation = event.seq.generation;
-    event.seq = place.seq;
-    event.parent = place.parent;
-    event.seq.generation = generation;
-    Result<Materialized> materialized = state->Materialize(event, -1, StateDb::Record::kChangeset);
-    if (!materialized.ok()) {
-      outcome.rejected.push_back({original, std::move(materialized).error()});
-      continue;
-    }
-    touched.AddAll(materialized->tables);
-    undo.push_back({std::move(*materialized), state->head().event_hash});
-    sync.pending.push_back(std::move(event));
-  }
-}
-
-// The first `count` pending events are upstream's now.
 void ClientSession::Impl::Confirm(size_t count) {
   if (count == 0) return;
   LS_CHECK(count <= sync.pending.size());
-  sync.upstream_head = sync.pending[count - 1].seq;
-  upstream_hash = undo[count - 1].event_hash;
+  for (size_t i = 0; i < count; ++i) {
+    tail[tail.accepted() + i].event = std::make_unique<Event>(std::move(sync.pending[i]));
+  }
+  tail.Accept(count);
+  sync.upstream_head = tail.upstream_head().seq;
   sync.pending.erase(sync.pending.begin(), sync.pending.begin() + static_cast<ptrdiff_t>(count));
-  undo.erase(undo.begin(), undo.begin() + static_cast<ptrdiff_t>(count));
-  in_flight -= std::min(in_flight, count);
 }
 
-Event ClientSession::Impl::NextEvent(const NewEvent& event, const SeqNum& head) const {
-  const SeqNumPair place = NextSeqNum(head, event.client_only);
-  return {.seq = place.seq,
-          .parent = place.parent,
-          .name = event.name,
-          .args_json = event.args_json,
-          .client_id = options.client_id,
-          .session_id = options.session_id,
-          .schema_hash = event.schema_hash};
+void ClientSession::Impl::Accept(size_t count) {
+  Confirm(count);
+  if (!synced) tail.Forget(tail.accepted());
 }
+
+// ---- Following ---------------------------------------------------------------------------------
+
+Result<FollowOutcome> ClientSession::OnNews(BytesView news_bytes) {
+  Impl& self = *impl_;
+  if (self.busy) return NestedCall();
+  const CallGuard guard(self.busy);
+  const News news = LS_TRY(DecodeNews(news_bytes));
+  // The image or the history that comes was made after them.
+  if (self.awaiting_image || self.awaiting_history) return FollowOutcome{};
+  return self.Follow(news, 0);
+}
+
+Head ClientSession::OnLeaderChange() {
+  Impl& self = *impl_;
+  self.in_flight = 0;
+  self.in_flight_outdated = false;
+  self.awaiting_image = false;
+  self.awaiting_history = true;
+  return self.tail.upstream_head();
+}
+
+Result<FollowOutcome> ClientSession::OnHistory(BytesView history_bytes) {
+  Impl& self = *impl_;
+  if (self.busy) return NestedCall();
+  const CallGuard guard(self.busy);
+  const History history = LS_TRY(DecodeHistory(history_bytes));
+  const size_t known = LS_TRY(self.KnownPending(history.accepted));
+  if (self.awaiting_image) return FollowOutcome{};
+  FollowOutcome outcome =
+      self.state_lost ? self.NeedImage() : LS_TRY(self.Follow(history.news, known));
+  self.awaiting_history = false;
+  if (self.in_flight > 0) self.in_flight_outdated = true;
+  return outcome;
+}
+
+Result<FollowOutcome> ClientSession::LoadImage(BytesView image, BytesView history_bytes) {
+  Impl& self = *impl_;
+  if (self.busy) return NestedCall();
+  const CallGuard guard(self.busy);
+  const History history = LS_TRY(DecodeHistory(history_bytes));
+  const EventRun& run = history.news.run;
+  const size_t known = LS_TRY(self.KnownPending(history.accepted));
+  LS_TRY(Impl::CheckRoom(run));
+  LS_TRY(self.state->LoadImage(image, run.base));
+
+  const Head head = self.state->head().head();
+  Result<std::vector<UndoEntry>> undo = self.state->ReadUndo();
+  Tail tail = undo.ok() ? Tail::OfImage(std::move(*undo), head) : Tail(head);
+  // It costs nothing but its place if it stays.
+  (void)self.state->TrimUndo(0).ok();
+  self.CountAgain(tail, known);
+
+  std::vector<Event> mine(
+      std::make_move_iterator(self.sync.pending.begin() + static_cast<ptrdiff_t>(known)),
+      std::make_move_iterator(self.sync.pending.end()));
+  const std::vector<uint64_t> counters = self.LastCounters(mine.size());
+  self.sync = {.upstream_head = head.seq, .pending = {}};
+  self.tail = std::move(tail);
+  self.uncounted_until = run.events.empty() ? head.seq : run.events.back().seq;
+  self.awaiting_image = false;
+  self.awaiting_history = false;
+  self.state_lost = false;
+  if (self.in_flight > 0) self.in_flight_outdated = true;
+
+  FollowOutcome outcome;
+  TableSet touched;
+  self.Rebase(std::move(mine), counters, touched, outcome);
+  outcome.stale = self.live_queries.InvalidateAll();
+  FollowOutcome after = LS_TRY(self.Follow(history.news, 0));
+  std::move(after.rejected.begin(), after.rejected.end(), std::back_inserter(outcome.rejected));
+  outcome.need_image = after.need_image;
+  return outcome;
+}
+
+// ---- Reading -----------------------------------------------------------------------------------
 
 Result<StatementId> ClientSession::Prepare(std::string_view sql) {
   return impl_->state->database().Prepare(sql);
@@ -381,6 +335,16 @@ SyncStatus ClientSession::sync_status() const {
   return {.local_head = impl_->sync.local_head(),
           .upstream_head = impl_->sync.upstream_head,
           .pending_count = impl_->sync.pending.size()};
+}
+
+uint64_t ClientSession::Impl::persisted() const {
+  return sync.pending.empty() ? last_counter : tail[tail.accepted()].counter - 1;
+}
+
+Receipts ClientSession::receipts() const {
+  return {.committed = impl_->last_counter,
+          .persisted = impl_->persisted(),
+          .synced = impl_->synced_counter};
 }
 
 const std::string& ClientSession::schema_hash() const { return impl_->state->schema_hash(); }

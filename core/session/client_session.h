@@ -57,7 +57,7 @@ struct ClientSessionOptions {
 // rolled back.
 struct RejectedEvent {
   uint64_t counter = 0;
-  Event event;  // As it stood last. Of an accepted one only the position is known.
+  Event event;            // As it stood last.
   bool accepted = false;  // The leader had it: the backend refused it.
   Error error;
 };
@@ -66,8 +66,8 @@ struct RejectedEvent {
 struct Receipts {
   uint64_t committed = 0;  // The last event committed.
   uint64_t persisted = 0;  // Flushed by the leader.
-  uint64_t synced = 0;     // Ordered by the sync backend; 0 for ever without one. Client-only events
-                           // count as synced with the ones before them.
+  uint64_t synced = 0;  // Ordered by the sync backend; 0 for ever without one. Client-only events
+                        // count as synced with the ones before them.
 };
 
 struct FollowOutcome {

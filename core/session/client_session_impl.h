@@ -1,0 +1,98 @@
+// The inside of ClientSession, shared by its two sources: client_session.cc (calls and answers) and
+// follow.cc (what becomes of the log upstream).
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "core/event/event_codec.h"
+#include "core/session/client_session.h"
+#include "core/session/tail.h"
+#include "core/sync/merge.h"
+
+namespace livestore {
+
+// What becomes of the tail when upstream's news is followed.
+struct FollowPlan {
+  size_t keep = 0;                      // Entries that stay; the others are rolled back.
+  size_t confirmed = 0;                 // Pending ones that upstream has now, in their place.
+  std::vector<uint64_t> counters;       // Per event of the news: its own counter, or 0.
+  std::vector<Event> rebased;           // What is pending then, unless nothing is rolled back.
+  std::vector<RejectedEvent> rejected;  // Own events that upstream refused.
+};
+
+// What upstream's events made of the state, before the session believes it.
+struct Applied {
+  std::vector<TailEntry> entries;    // Of the events that are not settled.
+  std::optional<Head> settled_head;  // The last of those that are, if any.
+};
+
+struct ClientSession::Impl {
+  Impl(ClientSessionOptions session_options, std::unique_ptr<StateDb> state_db)
+      : options(std::move(session_options)),
+        state(std::move(state_db)),
+        live_queries(state->database()) {}
+
+  // ---- client_session.cc
+  Event NextEvent(const NewEvent& event, const SeqNum& head) const;
+  Bytes PushOf(size_t count) const;
+  // The first `count` pending events are upstream's now, in their place.
+  void Confirm(size_t count);
+  // The same, as an answer to a push: without a backend they are settled, and nobody will say so.
+  void Accept(size_t count);
+  [[nodiscard]] uint64_t persisted() const;
+
+  // ---- follow.cc
+  // Follows `news`, which is done with the first `known` pending events. Fails with kUpstreamGap,
+  // kMalformedBytes; nothing has changed then.
+  Result<FollowOutcome> Follow(const News& news, size_t known);
+  // Nullopt: it cannot be followed event by event.
+  Result<std::optional<FollowPlan>> PlanFollow(const News& news, size_t known) const;
+  Result<Applied> ApplyEvents(const News& news, const FollowPlan& plan, TableSet& touched);
+  // Believes what `news` says of itself, once it is followed.
+  void Settle(const News& news);
+  // Materializes `events` on top of the state as pending ones; those that fail are reported instead.
+  void Rebase(std::vector<Event> events, std::span<const uint64_t> counters, TableSet& touched,
+              FollowOutcome& outcome);
+  // Counters of the last `count` pending events.
+  [[nodiscard]] std::vector<uint64_t> LastCounters(size_t count) const;
+  // How many pending events a leader is done with that has this session's up to `accepted`. Fails
+  // with kMalformedBytes for a counter that was never given.
+  [[nodiscard]] Result<size_t> KnownPending(uint64_t accepted) const;
+  // Fails with kMalformedBytes if there are not numbers enough after `run` for everything that may be
+  // pending. No log comes that far; only bytes that lie do.
+  static Result<void> CheckRoom(const EventRun& run);
+  // Gives the entries of an image's tail the counters of own ones, `known` of them pending until
+  // now, as far as they are still where they were.
+  void CountAgain(Tail& image_tail, size_t known);
+  // The session goes on as it is until LoadImage.
+  FollowOutcome NeedImage();
+
+  ClientSessionOptions options;
+  std::unique_ptr<StateDb> state;
+  LiveQueries live_queries;
+
+  SyncState sync;  // upstream_head is always that of `tail`.
+  Tail tail;       // Its pending entries are those of sync.pending, in the same order.
+
+  bool synced = false;  // As upstream said last.
+  SeqNum settled;
+  // Own events up to here may be in the tail without their counter.
+  SeqNum uncounted_until;
+  uint64_t last_counter = 0;
+  uint64_t synced_counter = 0;
+
+  size_t in_flight = 0;  // Events of the unanswered push; always the front of pending.
+  bool in_flight_outdated =
+      false;  // Upstream went on after it was sent: only a rejection is right.
+  bool awaiting_image = false;
+  bool awaiting_history = false;  // A new leader has not said yet what it has of our events.
+  bool state_lost = false;  // The state holds what pending does not; nothing but an image helps.
+  bool busy = false;
+};
+
+}  // namespace livestore
