@@ -27,6 +27,9 @@ inline constexpr size_t kPushBytesMax = 8u << 20;
 inline constexpr size_t kPendingEventsMax = 1'000'000;
 // Pushes that wait in the leader for the next group commit: each session has at most one.
 inline constexpr size_t kLeaderQueueMax = 4'096;
+// How many events of a rebuild share a transaction: an interrupted one goes on after the last.
+inline constexpr uint64_t kRebuildCommitEvents = 20'000;
+
 // Session objects whose progress the log remembers.
 inline constexpr uint32_t kSessionsRememberedMax = 10'000;
 // What a leader says to a session that joins; one that missed more is given the image.

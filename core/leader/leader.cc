@@ -91,7 +91,7 @@ Result<BootProgress> Leader::Impl::Check() {
   std::optional<StateHead> head = LS_TRY(state->ReadHead());
   bool usable = head && head->schema_hash == state->schema_hash();
   bool held = usable && LS_TRY(Holds(head->head()));
-  if (held && SamePosition(head->seq, eventlog->local_head())) {
+  if (held && !head->partial && SamePosition(head->seq, eventlog->local_head())) {
     // Undo rows of a time with a backend would be of other events than the last ones, later.
     if (!backend) LS_TRY(state->TrimUndo(0));
     phase = Phase::kDone;
@@ -105,13 +105,13 @@ Result<BootProgress> Leader::Impl::Check() {
       if (usable) counters.events_taken_back += 1;
       held = usable && LS_TRY(Holds(state->head().head()));
     }
-    if (usable) {
+    if (usable) {  // Also a partial one: an interrupted rebuild goes on.
       replay_total = LS_TRY(eventlog->CountAfter(state->head().seq));
       return Ok();
     }
     counters.rebuilds += 1;
     replay_total = eventlog->event_count();
-    return state->Recreate();
+    return state->RecreatePartial();
   }();
   if (!prepared.ok()) {
     boot_savepoint.reset();
@@ -131,7 +131,16 @@ Result<BootProgress> Leader::Impl::Replay() {
     for (const Event& event : events) LS_TRY(ApplyOrSkip(event, nullptr));
     replay_done += events.size();
     counters.events_replayed += events.size();
-    if (!events.empty()) return Ok();
+    if (!events.empty()) {
+      // A partial state serves nobody, so it may be on storage: the next boot goes on from there.
+      const bool whole_chunks = replay_done % limits::kRebuildCommitEvents < events.size();
+      if (!state->head().partial || !whole_chunks) return Ok();
+      LS_TRY(state->SaveHead());
+      LS_TRY(boot_savepoint->Release());
+      boot_savepoint.emplace(LS_TRY(Savepoint::Begin(state->database(), "livestore_boot")));
+      return Ok();
+    }
+    if (state->head().partial) LS_TRY(state->Complete());
     LS_TRY(state->TrimUndo(LS_TRY(eventlog->CountAfter(settled.seq))));
     LS_TRY(state->SaveHead());
     LS_TRY(boot_savepoint->Release());

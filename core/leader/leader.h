@@ -22,8 +22,8 @@
 // Owns both databases through the VFS it is given. Knows no port, clock or browser.
 //
 // Boot: Open, then BootStep until it says it is done. A state of another schema or another history
-// is rebuilt from the log in one transaction: a crash in the middle leaves the old one, and the
-// next boot begins again; a half-built state is never seen.
+// is rebuilt from the log, in transactions of limits::kRebuildCommitEvents: after a crash in the
+// middle the next boot goes on. What is built so far is marked as partial and serves nobody.
 
 #pragma once
 

@@ -18,6 +18,8 @@ namespace {
 
 constexpr int64_t kFormatVersion = 2;
 constexpr std::string_view kOurPrefix = "__livestore_";
+// Before the schema hash of a state that is not complete.
+constexpr std::string_view kPartialPrefix = "partial ";
 
 constexpr char kHasHeadSql[] =
     "select count(*) from sqlite_schema where type = 'table' and name = '__livestore_state'";
@@ -145,8 +147,12 @@ Result<std::optional<StateHead>> ReadStateHead(Database& database) {
   if (!head || schema_hash.type != Cell::Type::kText) {
     return Corrupt("its head is no sequence number");
   }
+  const bool partial = schema_hash.text.starts_with(kPartialPrefix);
   return StateHead{
-      .seq = head->seq, .event_hash = head->hash, .schema_hash = std::string(schema_hash.text)};
+      .seq = head->seq,
+      .event_hash = head->hash,
+      .schema_hash = std::string(schema_hash.text.substr(partial ? kPartialPrefix.size() : 0)),
+      .partial = partial};
 }
 
 // SQLite compares names without ASCII case.
@@ -326,6 +332,21 @@ Result<uint64_t> StateDb::UndoCount() {
 
 // ---- Tables ------------------------------------------------------------------------------------
 
+Result<void> StateDb::RecreatePartial() {
+  LS_TRY(Recreate());
+  LS_TRY(impl_->database->Exec("update __livestore_state set schemaHash = '" +
+                               std::string(kPartialPrefix) + "' || schemaHash"));
+  impl_->head.partial = true;
+  return Ok();
+}
+
+Result<void> StateDb::Complete() {
+  LS_TRY(impl_->database->Exec("update __livestore_state set schemaHash = " +
+                               QuoteText(impl_->schema_hash)));
+  impl_->head.partial = false;
+  return Ok();
+}
+
 Result<void> StateDb::Recreate() {
   Impl& self = *impl_;
   Savepoint savepoint = LS_TRY(Savepoint::Begin(*self.database, "livestore_recreate"));
@@ -379,7 +400,8 @@ Result<void> StateDb::LoadImage(BytesView image, const std::optional<Head>& expe
     if (error.code == ErrorCode::kCorruptState) error.code = ErrorCode::kMalformedBytes;
     return error;
   }
-  if (!*head) return Error{ErrorCode::kMalformedBytes, "the image is no state of this format"};
+  if (!*head || (*head)->partial)
+    return Error{ErrorCode::kMalformedBytes, "the image is no state of this format"};
   if ((*head)->schema_hash != self.schema_hash) {
     return Error{ErrorCode::kSchemaMismatch, "the image has the schema " + (*head)->schema_hash +
                                                  ", this state has " + self.schema_hash};

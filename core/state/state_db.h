@@ -45,6 +45,7 @@ struct StateHead {
   SeqNum seq;
   uint64_t event_hash = 0;
   std::string schema_hash;
+  bool partial = false;  // Being filled from the log: see StateDb::Recreate.
 
   [[nodiscard]] Head head() const { return {seq, event_hash}; }
 };
@@ -73,6 +74,10 @@ class StateDb {
   // caller holds a savepoint when this must be atomic with what follows. Fails with kInvalidSchema
   // for a schema whose SQL SQLite refuses.
   Result<void> Recreate();
+  // The same for a state that is filled in more than one transaction: what ReadHead finds until
+  // Complete is marked as partial, and is no image.
+  Result<void> RecreatePartial();
+  Result<void> Complete();
 
   enum class Record { kChangeset, kNothing };
   // Runs the materializer of `event` and its statements, all or nothing, and moves the in-memory
