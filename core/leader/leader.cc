@@ -292,35 +292,28 @@ Result<PushResult> Leader::Impl::Admit(QueuedPush& queued, DrainOutcome& out) {
   return result;
 }
 
-// What the log does not have of a session that is no more, at the end of the log.
+// What the log does not have of a session that is no more, at the end of the log. All of it: an
+// event that fails where it stands now has nobody to hear of it, so it is kept without effect.
 Result<void> Leader::Impl::AdmitOrphans(QueuedPush& queued, DrainOutcome& out) {
-  auto& [instance, counters_of, run] = queued.push;
+  const auto& [instance, counters_of, run] = queued.push;
   const uint64_t accepted = LS_TRY(eventlog->Accepted(instance));
-  if (counters_of.back() <= accepted) return Ok();
-  const Head base = state->head().head();
-  std::vector<Event> events;
+  News news = NewsAt(state->head().head());
+  std::vector<Event>& events = news.run.events;
   for (size_t i = 0; i < run.events.size(); ++i) {
-    if (counters_of[i] <= accepted) continue;
-    Event event = run.events[i];
-    const SeqNumPair place = NextSeqNum(state->head().seq, event.client_only());
-    event.seq = place.seq;
-    event.parent = place.parent;
-    Result<void> applied = Apply(event);
-    if (applied.ok()) {
-      events.push_back(std::move(event));
-    } else if (IsStorageError(applied.error().code)) {
-      return applied;
-    } else {
-      out.refused.push_back({std::move(event), std::move(applied).error()});
-    }
+    if (counters_of[i] > accepted) events.push_back(run.events[i]);
+  }
+  if (events.empty()) return Ok();
+  Renumber(events, news.run.base.seq, run.events.front().seq.generation);
+  for (size_t i = 0; i < events.size(); ++i) {
+    bool skipped = false;
+    LS_TRY(ApplyOrSkip(events[i], &skipped));
+    if (skipped) news.skipped.push_back(static_cast<uint32_t>(i));
   }
   LS_TRY(eventlog->Append(events));
   LS_TRY(eventlog->SetAccepted(instance, counters_of.back()));
   counters.events_appended += events.size();
-  if (!events.empty()) {
-    out.entries.push_back(
-        {.news = NewsFor{0, EncodeNewsAround(NewsAt(base), EncodeRun(base, events))}});
-  }
+  news.settled = settled.seq;
+  out.entries.push_back({.news = NewsFor{0, EncodeNews(news)}});
   return Ok();
 }
 

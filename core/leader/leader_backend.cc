@@ -283,8 +283,7 @@ void Leader::OnPushRefused(uint32_t push, uint32_t index, std::string reason, in
 
 // Takes one event out of the log, wherever it came from, and moves what follows it up.
 Result<void> Leader::Impl::TakeRefusal(DrainOutcome& out) {
-  const SyncState sync{.upstream_head = {.global = eventlog->upstream_head()},
-                       .pending = LS_TRY(ReadPending())};
+  const SyncState sync{.upstream_head = settled.seq, .pending = LS_TRY(ReadPending())};
   const auto found = std::ranges::find(sync.pending, refusal->seq, &Event::seq);
   if (found == sync.pending.end()) return Ok();  // A merge came first: it will be refused again.
   const auto index = static_cast<size_t>(found - sync.pending.begin());
