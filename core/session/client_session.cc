@@ -235,6 +235,7 @@ void ClientSession::Impl::Confirm(size_t count) {
 void ClientSession::Impl::Accept(size_t count) {
   Confirm(count);
   if (!synced) tail.Forget(tail.accepted());
+  CountSynced();
 }
 
 // ---- Following ---------------------------------------------------------------------------------

@@ -57,8 +57,10 @@ struct ClientSessionOptions {
 // rolled back.
 struct RejectedEvent {
   uint64_t counter = 0;
-  Event event;            // As it stood last.
-  bool accepted = false;  // The leader had it: the backend refused it.
+  Event event;  // As it stood last.
+  // The leader had it, and the backend refused it; or the leader refused it itself, and its answer
+  // was lost with it.
+  bool accepted = false;
   Error error;
 };
 

@@ -55,6 +55,7 @@ struct ClientSession::Impl {
   Result<Applied> ApplyEvents(const News& news, const FollowPlan& plan, TableSet& touched);
   // Believes what `news` says of itself, once it is followed.
   void Settle(const News& news);
+  void CountSynced();
   // Materializes `events` on top of the state as pending ones; those that fail are reported instead.
   void Rebase(std::vector<Event> events, std::span<const uint64_t> counters, TableSet& touched,
               FollowOutcome& outcome);

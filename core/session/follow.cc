@@ -166,12 +166,13 @@ Result<std::optional<FollowPlan>> ClientSession::Impl::PlanFollow(const News& ne
     if (at < events.size()) {
       plan.counters[at] = counter;
     } else {
-      plan.rejected.push_back({.counter = counter,
-                               .event = moved[i],
-                               .accepted = true,
-                               .error = {ErrorCode::kBackendRefused,
-                                         moved[i].name + " was taken by the leader, and is not in "
-                                                         "its log any more"}});
+      plan.rejected.push_back(
+          {.counter = counter,
+           .event = moved[i],
+           .accepted = true,
+           .error = {ErrorCode::kBackendRefused,
+                     moved[i].name + " is in no log: the leader or the sync backend has "
+                                     "refused it"}});
     }
   }
   return std::optional(std::move(plan));
@@ -264,6 +265,17 @@ void ClientSession::Impl::Settle(const News& news) {
   synced = news.synced;
   settled = news.settled;
   tail.Settle(settled);
+  CountSynced();
+}
+
+void ClientSession::Impl::CountSynced() {
+  // A client-only event right after what is settled stays there in every rebase. Its author is not
+  // told so: an accepted push is answered without news.
+  while (tail.accepted() > 0 && tail[0].head.seq.client != 0 &&
+         ComparePosition(tail.Before(0).seq, settled) <= 0) {
+    settled = tail[0].head.seq;
+    tail.Forget(1);
+  }
   // What is not in the tail, or is there without its counter, counts only when all of it is settled.
   if (!synced || ComparePosition(settled, tail.Before(0).seq) < 0 ||
       ComparePosition(settled, uncounted_until) < 0) {
