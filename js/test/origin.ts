@@ -15,9 +15,9 @@ import {
 import type { PoolFile } from '../../worker/src/opfs-pool.js'
 import { Tab, type TabEnv } from '../src/adapter-web/tab.js'
 import { LiveStoreError } from '../src/errors.js'
-import type { ServedDrainEntry } from '../src/leader/leader-server.js'
-import type { LeaderToSession, SeqNumData } from '../src/protocol/messages.js'
+import type { LeaderToSession } from '../src/protocol/messages.js'
 import type { LeaderPort } from '../src/store/adapter.js'
+import type { DrainEntry, DrainOutcome, Joined } from '../src/wasm/leader.js'
 import {
   channelIn,
   settle,
@@ -65,26 +65,31 @@ class TextLeader implements BootableLeader {
     this.#queue.push({ session, push, texts: listOf(events) })
   }
 
-  drain(): readonly ServedDrainEntry[] {
-    return this.#queue.splice(0).flatMap(({ session, push, texts }): ServedDrainEntry[] => {
+  drain(): DrainOutcome {
+    const entries = this.#queue.splice(0).flatMap(({ session, push, texts }): DrainEntry[] => {
       if (texts.includes('abort')) throw new WebAssembly.RuntimeError('unreachable')
       this.#log.push(...texts)
       const bytes = bytesOf(this.#log)
       this.#file?.handle.truncate(0)
       this.#file?.handle.write(bytes, { at: 0 })
       return [
-        { type: 'advance', author: session, events: bytesOf(texts) },
+        { type: 'news', author: session, news: bytesOf(texts) },
         { type: 'push-result', session, push, outcome: 'accepted' },
       ]
     })
+    return { entries, rejoin: false, skipped: [], refused: [] }
   }
 
-  eventsAfter({ global }: SeqNumData): Uint8Array | undefined {
-    return global > this.#log.length ? undefined : bytesOf(this.#log.slice(global))
+  hasWork(): boolean {
+    return this.#queue.length > 0
   }
 
-  image(): Uint8Array {
-    return bytesOf(this.#log)
+  /** A cursor is how many texts the session knows. */
+  join(cursor: Uint8Array | undefined): Joined {
+    const known = cursor === undefined ? this.#log.length + 1 : (cursor[0] as number)
+    return known > this.#log.length
+      ? { image: bytesOf(this.#log), history: bytesOf([]) }
+      : { image: undefined, history: bytesOf(this.#log.slice(known)) }
   }
 
   close(): void {}
@@ -190,6 +195,7 @@ export class TestTab {
     }
     this.tab = new Tab(env, {
       storeId: 'store',
+      clientId: 'client',
       sessionId: options.sessionId ?? name,
       directory: 'livestore-wasm-store@1',
       resetPersistence: options.resetPersistence ?? false,
@@ -238,8 +244,9 @@ export class TestTab {
       protocol: 1,
       sessionId: this.name,
       clientId: 'client',
+      instance: this.name,
       schemaHash: this.#schemaHash,
-      cursor: { global: this.log.length, client: 0, generation: 0 },
+      cursor: new Uint8Array([this.log.length]).buffer,
     })
   }
 
@@ -247,10 +254,10 @@ export class TestTab {
     this.heard.push(message.type === 'error' ? `error ${message.code}` : message.type)
     if (message.type === 'welcome') {
       if (message.image !== undefined) this.log = listOf(message.image)
-      this.#follow(listOf(message.events))
+      this.#follow(listOf(message.history))
       this.#following = true
-    } else if (message.type === 'advance') {
-      this.#follow(listOf(message.events))
+    } else if (message.type === 'news') {
+      this.#follow(listOf(message.news))
     } else if (message.type === 'push-result') {
       this.#follow(this.#inFlight ?? [])
       this.#inFlight = undefined
@@ -268,8 +275,8 @@ export class TestTab {
     if (!this.#following || this.#inFlight !== undefined || this.pending.length === 0) return
     this.#inFlight = [...this.pending]
     this.#pushId += 1
-    const events = bytesOf(this.#inFlight).buffer
-    this.#port?.post({ type: 'push', id: this.#pushId, events }, [events])
+    const push = bytesOf(this.#inFlight).buffer
+    this.#port?.post({ type: 'push', id: this.#pushId, push }, [push])
   }
 }
 

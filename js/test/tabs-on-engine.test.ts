@@ -80,6 +80,7 @@ const openTab = async (): Promise<OpenTab> => {
       },
       {
         storeId: 'store',
+        clientId: 'client',
         sessionId: name,
         directory: 'd@1',
         resetPersistence: false,

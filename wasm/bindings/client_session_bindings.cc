@@ -34,11 +34,13 @@ class ClientSessionHandle {
   ClientSessionHandle& operator=(const ClientSessionHandle&) = delete;
 
   Result<void> Open(const std::string& client_id, const std::string& session_id,
-                    const std::string& schema) {
+                    const std::string& instance, const std::string& schema) {
     SchemaDescriptor descriptor = LS_TRY(ParseSchemaDescriptor(schema));
-    session_ = LS_TRY(ClientSession::Create(
-        {.client_id = client_id, .session_id = session_id, .schema = std::move(descriptor)},
-        materializer_));
+    session_ = LS_TRY(ClientSession::Create({.client_id = client_id,
+                                             .session_id = session_id,
+                                             .instance = instance,
+                                             .schema = std::move(descriptor)},
+                                            materializer_));
     SlotAt(slot_).session = session_.get();
     return Ok();
   }
@@ -53,9 +55,10 @@ class ClientSessionHandle {
 };
 
 // The caller owns the handle in the reply and ends it with delete().
-val Open(const std::string& client_id, const std::string& session_id, const std::string& schema) {
+val Open(const std::string& client_id, const std::string& session_id, const std::string& instance,
+         const std::string& schema) {
   auto handle = std::make_unique<ClientSessionHandle>();
-  const Result<void> opened = handle->Open(client_id, session_id, schema);
+  const Result<void> opened = handle->Open(client_id, session_id, instance, schema);
   if (!opened.ok()) return ErrorReply(opened.error());
   val reply = val::object();
   reply.set("value", val(std::move(handle)));
@@ -65,9 +68,11 @@ val Open(const std::string& client_id, const std::string& session_id, const std:
 val FollowOutcomeToJs(const FollowOutcome& outcome) {
   val rejected = val::array();
   for (size_t i = 0; i < outcome.rejected.size(); ++i) {
-    const auto& [event, error] = outcome.rejected[i];
+    const auto& [counter, event, accepted, error] = outcome.rejected[i];
     val entry = ErrorReply(error);
+    entry.set("counter", static_cast<double>(counter));
     entry.set("event", BytesToJs(EncodeEvents(std::span(&event, 1))));
+    entry.set("accepted", accepted);
     rejected.set(i, entry);
   }
   val object = val::object();
@@ -77,13 +82,15 @@ val FollowOutcomeToJs(const FollowOutcome& outcome) {
   return object;
 }
 
-val LoadImage(ClientSessionHandle& handle, const val& image) {
-  return ToReply(handle.session().LoadImage(BytesFromJs(image)), FollowOutcomeToJs);
+val LoadImage(ClientSessionHandle& handle, const val& image, const val& history) {
+  return ToReply(handle.session().LoadImage(BytesFromJs(image), BytesFromJs(history)),
+                 FollowOutcomeToJs);
 }
 
-val NextPush(ClientSessionHandle& handle) {
-  const std::optional<Bytes> batch = handle.session().NextPush();
-  return batch ? BytesToJs(*batch) : val::undefined();
+val NextPush(ClientSessionHandle& handle) { return BytesOrUndefined(handle.session().NextPush()); }
+
+val PendingAsPush(const ClientSessionHandle& handle) {
+  return BytesOrUndefined(handle.session().PendingAsPush());
 }
 
 val OnPushAccepted(ClientSessionHandle& handle) {
@@ -101,12 +108,26 @@ val OnPushFailed(ClientSessionHandle& handle, uint32_t failed_index, uint32_t co
       FollowOutcomeToJs);
 }
 
-val OnAdvance(ClientSessionHandle& handle, const val& events) {
-  return ToReply(handle.session().OnAdvance(BytesFromJs(events)), FollowOutcomeToJs);
+val OnNews(ClientSessionHandle& handle, const val& news) {
+  return ToReply(handle.session().OnNews(BytesFromJs(news)), FollowOutcomeToJs);
 }
 
+val OnHistory(ClientSessionHandle& handle, const val& history) {
+  return ToReply(handle.session().OnHistory(BytesFromJs(history)), FollowOutcomeToJs);
+}
+
+// The cursor to join with crosses as the bytes that Leader.join takes.
 val OnLeaderChange(ClientSessionHandle& handle) {
-  return SeqNumToJs(handle.session().OnLeaderChange());
+  return BytesToJs(EncodeHead(handle.session().OnLeaderChange()));
+}
+
+val ReceiptsToJs(const ClientSessionHandle& handle) {
+  const Receipts receipts = handle.session().receipts();
+  val object = val::object();
+  object.set("committed", static_cast<double>(receipts.committed));
+  object.set("persisted", static_cast<double>(receipts.persisted));
+  object.set("synced", static_cast<double>(receipts.synced));
+  return object;
 }
 
 val SyncStatusToJs(const ClientSessionHandle& handle) {
@@ -138,8 +159,11 @@ EMSCRIPTEN_BINDINGS(client_session) {
       .function("onPushAccepted", &OnPushAccepted)
       .function("onPushRejected", &OnPushRejected)
       .function("onPushFailed", &OnPushFailed)
-      .function("onAdvance", &OnAdvance)
+      .function("onNews", &OnNews)
+      .function("onHistory", &OnHistory)
       .function("onLeaderChange", &OnLeaderChange)
+      .function("pendingAsPush", &PendingAsPush)
+      .function("receipts", &ReceiptsToJs)
       .function("syncStatus", &SyncStatusToJs)
       .function("image", &Image);
 }

@@ -7,8 +7,11 @@
 #include <emscripten/em_js.h>
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/api/leader.h"
 #include "wasm/adapters/js_materializer.h"
@@ -57,11 +60,18 @@ class LeaderHandle {
   LeaderHandle(const LeaderHandle&) = delete;
   LeaderHandle& operator=(const LeaderHandle&) = delete;
 
-  Result<void> Open(const std::string& schema) {
-    SchemaDescriptor descriptor = LS_TRY(ParseSchemaDescriptor(schema));
+  Result<void> Open(const val& options) {
+    LeaderOptions leader{.schema =
+                             LS_TRY(ParseSchemaDescriptor(options["schema"].as<std::string>()))};
+    if (const val backend = options["backend"]; !backend.isUndefined()) {
+      leader.backend = {.live_pull = backend["livePull"].as<bool>(),
+                        .jitter_seed = backend["jitterSeed"].as<uint32_t>()};
+    }
+    leader.on_backend_id_mismatch =
+        static_cast<BackendIdMismatch>(options["onBackendIdMismatch"].as<int>());
     vfs_ = LS_TRY(PoolVfs::Create(*pool_, BrowserEnvironment()));
-    leader_ = LS_TRY(
-        Leader::Open({.schema = std::move(descriptor), .vfs_name = vfs_->name()}, materializer_));
+    leader.vfs_name = vfs_->name();
+    leader_ = LS_TRY(Leader::Open(std::move(leader), materializer_));
     SlotAt(slot_).leader = leader_.get();
     return Ok();
   }
@@ -79,9 +89,9 @@ class LeaderHandle {
 };
 
 // The caller owns the handle in the reply and ends it with delete().
-val Open(int pool, const std::string& schema) {
+val Open(int pool, const val& options) {
   auto handle = std::make_unique<LeaderHandle>(pool);
-  const Result<void> opened = handle->Open(schema);
+  const Result<void> opened = handle->Open(options);
   if (!opened.ok()) return ErrorReply(opened.error());
   val reply = val::object();
   reply.set("value", val(std::move(handle)));
@@ -105,15 +115,19 @@ val BootStep(LeaderHandle& handle) {
   });
 }
 
-val Submit(LeaderHandle& handle, uint32_t session, uint32_t push, const val& events) {
-  return ToReply(handle.leader().Submit(session, push, BytesFromJs(events)));
+val Submit(LeaderHandle& handle, uint32_t session, uint32_t push, const val& bytes) {
+  return ToReply(handle.leader().Submit(session, push, BytesFromJs(bytes)));
+}
+
+val SubmitOrphans(LeaderHandle& handle, const val& bytes) {
+  return ToReply(handle.leader().SubmitOrphans(BytesFromJs(bytes)));
 }
 
 val DrainEntryToJs(const DrainOutcome::Entry& entry) {
   val object = val::object();
-  if (entry.advance) {
-    object.set("author", entry.advance->author);
-    object.set("events", BytesToJs(entry.advance->events));
+  if (entry.news) {
+    object.set("author", entry.news->author);
+    object.set("news", BytesToJs(entry.news->news));
     return object;
   }
   const PushResult& result = *entry.result;
@@ -128,22 +142,119 @@ val DrainEntryToJs(const DrainOutcome::Entry& entry) {
   return object;
 }
 
+// Of SkippedEvent and RefusedEvent.
+template <typename Report>
+val ReportToJs(const Report& report) {
+  val object = ErrorReply(report.error);
+  object.set("event", BytesToJs(EncodeEvents(std::span(&report.event, 1))));
+  return object;
+}
+
+template <typename T, typename ToJs>
+val ArrayToJs(const std::vector<T>& items, ToJs to_js) {
+  val array = val::array();
+  for (size_t i = 0; i < items.size(); ++i) array.set(i, to_js(items[i]));
+  return array;
+}
+
 val Drain(LeaderHandle& handle) {
   return ToReply(handle.leader().Drain(), [](const DrainOutcome& outcome) {
-    val entries = val::array();
-    for (size_t i = 0; i < outcome.entries.size(); ++i) {
-      entries.set(i, DrainEntryToJs(outcome.entries[i]));
-    }
-    return entries;
+    val object = val::object();
+    object.set("entries", ArrayToJs(outcome.entries, DrainEntryToJs));
+    object.set("rejoin", outcome.rejoin);
+    object.set("skipped", ArrayToJs(outcome.skipped, ReportToJs<SkippedEvent>));
+    object.set("refused", ArrayToJs(outcome.refused, ReportToJs<RefusedEvent>));
+    return object;
   });
 }
 
-val EventsAfter(LeaderHandle& handle, const val& cursor) {
-  const Result<SeqNum> seq = SeqNumFromJs(cursor);
-  if (!seq.ok()) return ErrorReply(seq.error());
-  return ToReply(handle.leader().EventsAfter(*seq), [](const std::optional<Bytes>& events) {
-    return events ? BytesToJs(*events) : val::undefined();
+bool HasWork(const LeaderHandle& handle) { return handle.leader().HasWork(); }
+
+// `cursor` is what ClientSession.onLeaderChange gave, or undefined.
+val Join(LeaderHandle& handle, const val& cursor, const std::string& instance) {
+  std::optional<Head> head;
+  if (!cursor.isUndefined()) {
+    const Result<Head> decoded = DecodeHead(BytesFromJs(cursor));
+    if (!decoded.ok()) return ErrorReply(decoded.error());
+    head = *decoded;
+  }
+  return ToReply(handle.leader().Join(head, instance), [](const Joined& joined) {
+    val object = val::object();
+    object.set("image", BytesOrUndefined(joined.image));
+    object.set("history", BytesToJs(joined.history));
+    return object;
   });
+}
+
+// ---- The sync backend. Times are whole milliseconds.
+
+val RequestToJs(const BackendRequest& request) {
+  val object = val::object();
+  object.set("kind", static_cast<int>(request.kind));
+  object.set("number", request.number);
+  object.set("backendId", request.backend_id);
+  if (request.kind == BackendRequest::Kind::kPull) {
+    object.set("cursor", static_cast<double>(request.cursor));
+    object.set("cursorMetadata", request.cursor_metadata);
+    object.set("live", request.live);
+  } else if (request.kind == BackendRequest::Kind::kPush) {
+    object.set("events", BytesToJs(request.events));
+  }
+  return object;
+}
+
+val NextRequests(LeaderHandle& handle, double now_ms) {
+  return ToReply(
+      handle.leader().NextRequests(static_cast<int64_t>(now_ms)),
+      [](const std::vector<BackendRequest>& requests) { return ArrayToJs(requests, RequestToJs); });
+}
+
+val WakeAt(const LeaderHandle& handle, double now_ms) {
+  const std::optional<int64_t> wake = handle.leader().WakeAt(static_cast<int64_t>(now_ms));
+  return wake ? val(static_cast<double>(*wake)) : val::undefined();
+}
+
+val OnPulled(LeaderHandle& handle, uint32_t pull, const val& page, bool caught_up, double now_ms) {
+  return ToReply(
+      handle.leader().OnPulled(pull, BytesFromJs(page), caught_up, static_cast<int64_t>(now_ms)));
+}
+
+void OnPullEnded(LeaderHandle& handle, uint32_t pull, double now_ms) {
+  handle.leader().OnPullEnded(pull, static_cast<int64_t>(now_ms));
+}
+
+void OnPullFailed(LeaderHandle& handle, uint32_t pull, double now_ms) {
+  handle.leader().OnPullFailed(pull, static_cast<int64_t>(now_ms));
+}
+
+void OnPushTaken(LeaderHandle& handle, uint32_t push) { handle.leader().OnPushTaken(push); }
+
+void OnPushFailed(LeaderHandle& handle, uint32_t push, int failure, double now_ms) {
+  handle.leader().OnPushFailed(push, static_cast<BackendFailure>(failure),
+                               static_cast<int64_t>(now_ms));
+}
+
+void OnPushRefused(LeaderHandle& handle, uint32_t push, uint32_t index, const std::string& reason,
+                   double now_ms) {
+  handle.leader().OnPushRefused(push, index, reason, static_cast<int64_t>(now_ms));
+}
+
+void OnBackendReplaced(LeaderHandle& handle, const std::string& id) {
+  handle.leader().OnBackendReplaced(id);
+}
+
+void OnConnection(LeaderHandle& handle, bool online) { handle.leader().OnConnection(online); }
+
+val SyncStatusToJs(const LeaderHandle& handle) {
+  const LeaderSyncStatus status = handle.leader().sync_status();
+  val object = val::object();
+  object.set("localHead", SeqNumToJs(status.local_head));
+  object.set("upstreamHead", static_cast<double>(status.upstream_head));
+  object.set("pendingCount", static_cast<double>(status.pending_count));
+  object.set("online", status.online);
+  object.set("caughtUp", status.caught_up);
+  object.set("halted", status.halted);
+  return object;
 }
 
 val Image(LeaderHandle& handle) {
@@ -163,6 +274,10 @@ val CountersToJs(const LeaderHandle& handle) {
   object.set("eventsReplayed", static_cast<double>(counters.events_replayed));
   object.set("rebuilds", static_cast<double>(counters.rebuilds));
   object.set("damagedStates", static_cast<double>(counters.damaged_states));
+  object.set("rebases", static_cast<double>(counters.rebases));
+  object.set("eventsRebased", static_cast<double>(counters.events_rebased));
+  object.set("eventsTakenBack", static_cast<double>(counters.events_taken_back));
+  object.set("eventsPulled", static_cast<double>(counters.events_pulled));
   object.set("storageReads", static_cast<double>(calls.reads));
   object.set("storageWrites", static_cast<double>(calls.writes));
   object.set("storageFlushes", static_cast<double>(calls.flushes));
@@ -183,8 +298,21 @@ EMSCRIPTEN_BINDINGS(leader) {
       .function("schemaHash", &SchemaHashOf)
       .function("bootStep", &BootStep)
       .function("submit", &Submit)
+      .function("submitOrphans", &SubmitOrphans)
       .function("drain", &Drain)
-      .function("eventsAfter", &EventsAfter)
+      .function("hasWork", &HasWork)
+      .function("join", &Join)
+      .function("nextRequests", &NextRequests)
+      .function("wakeAt", &WakeAt)
+      .function("onPulled", &OnPulled)
+      .function("onPullEnded", &OnPullEnded)
+      .function("onPullFailed", &OnPullFailed)
+      .function("onPushTaken", &OnPushTaken)
+      .function("onPushFailed", &OnPushFailed)
+      .function("onPushRefused", &OnPushRefused)
+      .function("onBackendReplaced", &OnBackendReplaced)
+      .function("onConnection", &OnConnection)
+      .function("syncStatus", &SyncStatusToJs)
       .function("image", &Image)
       .function("localHead", &LocalHead)
       .function("counters", &CountersToJs);

@@ -5,6 +5,8 @@
 
 #include <emscripten/val.h>
 
+#include <optional>
+
 #include "core/base/bytes.h"
 
 namespace livestore::wasm {
@@ -21,6 +23,10 @@ inline Bytes BytesFromJs(const emscripten::val& array) {
 inline emscripten::val BytesToJs(BytesView bytes) {
   return emscripten::val(emscripten::typed_memory_view(bytes.size(), bytes.data()))
       .call<emscripten::val>("slice");
+}
+
+inline emscripten::val BytesOrUndefined(const std::optional<Bytes>& bytes) {
+  return bytes ? BytesToJs(*bytes) : emscripten::val::undefined();
 }
 
 }  // namespace livestore::wasm

@@ -19,17 +19,6 @@ inline emscripten::val SeqNumToJs(const SeqNum& seq) {
   return object;
 }
 
-// Fails with kInvalidArgument for a global number that is no safe integer.
-inline Result<SeqNum> SeqNumFromJs(const emscripten::val& object) {
-  const double global = object["global"].as<double>();
-  if (!(global >= 0 && global <= 9007199254740991.0)) {
-    return Error{ErrorCode::kInvalidArgument, "a sequence number is not a safe integer"};
-  }
-  return SeqNum{.global = static_cast<uint64_t>(global),
-                .client = object["client"].as<uint32_t>(),
-                .generation = object["generation"].as<uint32_t>()};
-}
-
 // An array of live query ids.
 inline emscripten::val IdsToJs(const std::vector<LiveQueryId>& ids) {
   emscripten::val array = emscripten::val::array();

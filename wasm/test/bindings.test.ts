@@ -7,7 +7,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { LiveStoreError } from '../../js/src/errors.js'
 import { ClientSession, type CommitEvent } from '../../js/src/wasm/client-session.js'
-import { Leader, leaderFileNames } from '../../js/src/wasm/leader.js'
+import { encodePage, type PulledEvent } from '../../js/src/wasm/codec.js'
+import { Leader, type LeaderOptions, leaderFileNames } from '../../js/src/wasm/leader.js'
 import { type Engine, loadEngine, type StorageFile } from '../../js/src/wasm/module.js'
 import type { Materialize, SeqNum } from '../../js/src/wasm/values.js'
 
@@ -77,8 +78,33 @@ const codeOf = (call: () => unknown): string => {
 }
 
 let engine: Engine
-const openSession = (): ClientSession =>
-  ClientSession.open(engine, { clientId: 'c', sessionId: 's', schemaDescriptor, materialize })
+let sessions = 0
+/** What every session is opened with; the name of the object is another each time. */
+const sessionOptions = () => ({
+  clientId: 'c',
+  sessionId: 's',
+  instance: `s-${++sessions}`,
+  schemaDescriptor,
+  materialize,
+})
+const openSession = (): ClientSession => ClientSession.open(engine, sessionOptions())
+
+const openLeader = (options: Partial<LeaderOptions> = {}): Leader => {
+  const leader = Leader.open(engine, {
+    schemaDescriptor,
+    storage: 'in-memory',
+    materialize,
+    ...options,
+  })
+  while (leader.bootStep().stage !== 'done');
+  return leader
+}
+/** As a first hello and its welcome. */
+const joinNew = (session: ClientSession, leader: Leader): void => {
+  session.onLeaderChange()
+  const { image, history } = leader.join(undefined, session.instance)
+  session.loadImage(image as Uint8Array, history)
+}
 
 beforeAll(async () => {
   engine = await loadEngine({
@@ -113,8 +139,11 @@ describe('the module', () => {
         'onPushAccepted',
         'onPushRejected',
         'onPushFailed',
-        'onAdvance',
+        'onNews',
+        'onHistory',
         'onLeaderChange',
+        'pendingAsPush',
+        'receipts',
         'syncStatus',
         'image',
       ]),
@@ -125,8 +154,21 @@ describe('the module', () => {
         'schemaHash',
         'bootStep',
         'submit',
+        'submitOrphans',
         'drain',
-        'eventsAfter',
+        'hasWork',
+        'join',
+        'nextRequests',
+        'wakeAt',
+        'onPulled',
+        'onPullEnded',
+        'onPullFailed',
+        'onPushTaken',
+        'onPushFailed',
+        'onPushRefused',
+        'onBackendReplaced',
+        'onConnection',
+        'syncStatus',
         'image',
         'localHead',
         'counters',
@@ -278,12 +320,7 @@ describe('errors', () => {
       tables: [{ name: 't', columns: [column('c', 'varchar')], indexes: [] }],
     })
     expect(() =>
-      ClientSession.open(engine, {
-        clientId: 'c',
-        sessionId: 's',
-        schemaDescriptor: bad,
-        materialize,
-      }),
+      ClientSession.open(engine, { ...sessionOptions(), schemaDescriptor: bad }),
     ).toThrow(/varchar|"c"/)
   })
 
@@ -320,9 +357,7 @@ describe('a callback that throws', () => {
   test('a materializer that commits gets Nested, and the outer commit goes on', () => {
     let inner = ''
     const session: ClientSession = ClientSession.open(engine, {
-      clientId: 'c',
-      sessionId: 's',
-      schemaDescriptor,
+      ...sessionOptions(),
       materialize: (input, reader) => {
         inner ||= codeOf(() => session.commit([put('inner')]))
         expect(reader.query('select count(*) as n from items', [])).toEqual([{ n: 0 }])
@@ -354,20 +389,22 @@ describe('a callback that throws', () => {
         reader,
       )
     }
-    const open = (sessionId: string) =>
-      ClientSession.open(engine, { clientId: 'c', sessionId, schemaDescriptor, materialize: spy })
-    const one = open('one')
-    const two = open('two')
+    const leader = openLeader()
+    const open = (): ClientSession =>
+      ClientSession.open(engine, { ...sessionOptions(), materialize: spy })
+    const one = open()
+    const two = open()
     one.commit([event('Other'), { ...event('Other'), clientOnly: true }])
-    two.onAdvance(one.nextPush() as Uint8Array)
+    leader.submit(1, 1, one.nextPush() as Uint8Array)
+    const [entry] = leader.drain().entries
+    two.onNews((entry as { news: Uint8Array }).news)
     expect(seen).toEqual([
       'Other 0.0>1.0 true',
       'Other 1.0>1.1 true',
       'Other 0.0>1.0 false',
       'Other 1.0>1.1 false',
     ])
-    one.close()
-    two.close()
+    for (const end of [leader, one, two]) end.close()
   })
 })
 
@@ -389,54 +426,73 @@ describe('live queries', () => {
 })
 
 describe('a leader', () => {
-  const bootAll = (leader: Leader): void => {
-    while (leader.bootStep().stage !== 'done');
-  }
-
   test('takes pushes, serves history and an image, in memory', () => {
-    const leader = Leader.open(engine, { schemaDescriptor, storage: 'in-memory', materialize })
-    bootAll(leader)
+    const leader = openLeader()
     const one = openSession()
+    joinNew(one, leader)
     one.commit([put('a', 1), put('b', 2)])
+    expect(one.receipts()).toEqual({ committed: 2, persisted: 0, synced: 0 })
     leader.submit(7, 1, one.nextPush() as Uint8Array)
-    const entries = leader.drain()
-    expect(entries.map(({ type }) => type)).toEqual(['advance', 'push-result'])
-    expect(entries[1]).toEqual({ type: 'push-result', session: 7, push: 1, outcome: 'accepted' })
+    expect(leader.hasWork()).toBe(true)
+    const { entries, ...rest } = leader.drain()
+    expect(rest).toEqual({ rejoin: false, skipped: [], refused: [] })
+    expect(entries).toEqual([
+      { type: 'news', author: 7, news: expect.any(Uint8Array) },
+      { type: 'push-result', session: 7, push: 1, outcome: 'accepted' },
+    ])
     one.onPushAccepted()
     expect(one.syncStatus()).toMatchObject({
       pendingCount: 0,
       upstreamHead: { global: 2, client: 0 },
     })
+    expect(one.receipts()).toEqual({ committed: 2, persisted: 2, synced: 0 })
 
     const two = openSession()
-    two.loadImage(leader.image())
+    joinNew(two, leader)
     expect(two.query('select id from items order by id', [], { pluck: true })).toEqual(['a', 'b'])
     const three = openSession()
-    three.onAdvance(leader.eventsAfter({ global: 0, client: 0, generation: 0 }) as Uint8Array)
+    const { image, history } = leader.join(three.onLeaderChange(), three.instance)
+    expect(image).toBeUndefined()
+    three.onHistory(history)
     expect(three.query('select n from items order by id', [], { pluck: true })).toEqual([1, 2])
     expect(leader.schemaHash).toBe(two.schemaHash)
+    expect(codeOf(() => leader.join(new Uint8Array([255]), 'x'))).toBe('MalformedBytes')
     for (const end of [leader, one, two, three]) end.close()
+  })
+
+  test('takes what a session left behind, once', () => {
+    const leader = openLeader()
+    const session = openSession()
+    joinNew(session, leader)
+    expect(session.pendingAsPush()).toBeUndefined()
+    session.commit([put('a')])
+    const left = session.pendingAsPush() as Uint8Array
+    for (let i = 0; i < 2; i++) {
+      leader.submitOrphans(left)
+      leader.drain()
+    }
+    expect(leader.localHead().global).toBe(1)
+    for (const end of [leader, session]) end.close()
   })
 
   test('a push whose materializer throws fails alone', () => {
     let broken = false
-    const leader = Leader.open(engine, {
-      schemaDescriptor,
-      storage: 'in-memory',
+    const leader = openLeader({
       materialize: (input, reader) => {
         if (broken) throw new Error('only here')
         return materialize(input, reader)
       },
     })
-    bootAll(leader)
     const session = openSession()
     session.commit([put('a')])
     broken = true
     leader.submit(1, 1, session.nextPush() as Uint8Array)
-    const [failed] = leader.drain()
+    const [failed] = leader.drain().entries
     expect(failed).toMatchObject({ outcome: 'failed', failedIndex: 0, code: 'MaterializerThrew' })
     const outcome = session.onPushFailed(0, 'MaterializerThrew', 'only here')
-    expect(outcome.rejected).toMatchObject([{ event: { name: 'Put' }, code: 'MaterializerThrew' }])
+    expect(outcome.rejected).toMatchObject([
+      { event: { name: 'Put' }, counter: 1, accepted: false, code: 'MaterializerThrew' },
+    ])
     expect(session.query('select id from items', [])).toEqual([])
     leader.close()
     session.close()
@@ -479,11 +535,10 @@ describe('a leader', () => {
   test('keeps its data in the files it was given', () => {
     const storage = files()
     for (const round of [0, 1, 2]) {
-      const leader = Leader.open(engine, { schemaDescriptor, storage, materialize })
-      bootAll(leader)
+      const leader = openLeader({ storage })
       expect(leader.localHead().global).toBe(round)
       const session = openSession()
-      session.loadImage(leader.image())
+      joinNew(session, leader)
       session.commit([put(`r${round}`)])
       leader.submit(1, 1, session.nextPush() as Uint8Array)
       leader.drain()
@@ -494,15 +549,14 @@ describe('a leader', () => {
 
   test('a full disk is StorageFull, and the push is taken when there is room again', () => {
     const quota = { bytes: Number.POSITIVE_INFINITY }
-    const leader = Leader.open(engine, { schemaDescriptor, storage: files(quota), materialize })
-    bootAll(leader)
+    const leader = openLeader({ storage: files(quota) })
     const session = openSession()
     session.commit([put('a')])
     leader.submit(1, 1, session.nextPush() as Uint8Array)
     quota.bytes = 0
     expect(codeOf(() => leader.drain())).toBe('StorageFull')
     quota.bytes = Number.POSITIVE_INFINITY
-    expect(leader.drain()).toContainEqual({
+    expect(leader.drain().entries).toContainEqual({
       type: 'push-result',
       session: 1,
       push: 1,
@@ -512,12 +566,178 @@ describe('a leader', () => {
     session.close()
   })
 
+  test('an event whose materializer fails at a rebuild has no effect, and is reported', () => {
+    const storage = files()
+    const leader = openLeader({ storage })
+    const session = openSession()
+    joinNew(session, leader)
+    session.commit([put('a'), put('b')])
+    leader.submit(1, 1, session.nextPush() as Uint8Array)
+    leader.drain()
+    leader.close()
+    const changed = JSON.parse(schemaDescriptor)
+    changed.tables[0].columns.push(column('more', 'text', { nullable: true }))
+    const again = openLeader({
+      storage,
+      schemaDescriptor: JSON.stringify(changed),
+      materialize: (input, reader) => {
+        if (input.argsJson.includes('"a"')) throw new Error('no longer')
+        return materialize(input, reader)
+      },
+    })
+    expect(again.drain().skipped).toMatchObject([
+      { event: { name: 'Put', seqNum: { global: 1 } }, code: 'MaterializerThrew' },
+    ])
+    expect(again.localHead().global).toBe(2)
+    again.close()
+    session.close()
+  })
+
   test('damaged bytes from a session are refused with their code', () => {
-    const leader = Leader.open(engine, { schemaDescriptor, storage: 'in-memory', materialize })
-    bootAll(leader)
+    const leader = openLeader()
     expect(codeOf(() => leader.submit(1, 1, new Uint8Array([9, 9, 9])))).toMatch(
       /MalformedBytes|ProtocolMismatch/,
     )
     leader.close()
+  })
+})
+
+describe('a leader with a sync backend', () => {
+  const backend = { livePull: true, jitterSeed: 1 }
+  const pulled = (global: number, id: string, more: Partial<PulledEvent> = {}): PulledEvent => ({
+    name: 'Put',
+    argsJson: JSON.stringify({ id, n: global }),
+    global,
+    parentGlobal: global - 1,
+    clientId: 'other',
+    sessionId: 'grüße',
+    metadataJson: '',
+    ...more,
+  })
+  const ids = (session: ClientSession): unknown[] =>
+    session.query('select id from items order by rowid', [], { pluck: true })
+
+  test('asks for a pull and a push, and rebases what it has on what it pulls', () => {
+    const leader = openLeader({ backend })
+    const session = openSession()
+    joinNew(session, leader)
+    session.commit([put('mine'), put('mine too')])
+    leader.submit(1, 1, session.nextPush() as Uint8Array)
+    leader.drain()
+    session.onPushAccepted()
+    const [pull, push] = leader.nextRequests(0)
+    expect(pull).toEqual({ kind: 'pull', number: 1, cursor: 0, cursorMetadata: '', live: true })
+    expect(push).toMatchObject({
+      kind: 'push',
+      number: 2,
+      events: [{ name: 'Put', seqNum: { global: 1 } }, { seqNum: { global: 2 } }],
+    })
+    leader.onPushFailed(2, 'server-ahead', 0)
+    const theirs = [pulled(1, 'theirs', { metadataJson: '{"at":1}' }), pulled(2, 'theirs too')]
+    leader.onPulled(1, encodePage('b1', theirs), true, 0)
+    const { entries } = leader.drain()
+    expect(entries).toHaveLength(1)
+    session.onNews((entries[0] as { news: Uint8Array }).news)
+    expect(ids(session)).toEqual(['theirs', 'theirs too', 'mine', 'mine too'])
+    expect(leader.syncStatus()).toMatchObject({
+      localHead: { global: 4 },
+      upstreamHead: 2,
+      pendingCount: 2,
+      caughtUp: true,
+      online: true,
+      halted: false,
+    })
+    expect(leader.counters()).toMatchObject({ rebases: 1, eventsRebased: 2, eventsPulled: 2 })
+
+    const [again] = leader.nextRequests(60_000)
+    expect(again).toMatchObject({ kind: 'push', events: [{ seqNum: { global: 3 } }, {}] })
+    leader.onPushTaken(again?.number as number)
+    const echo = { clientId: 'c', sessionId: 's' }
+    const mine = [3, 4].map((global) =>
+      pulled(global, '', {
+        ...echo,
+        argsJson: JSON.stringify({ id: global === 3 ? 'mine' : 'mine too', n: null }),
+      }),
+    )
+    leader.onPulled(1, encodePage('b1', mine), true, 0)
+    for (const entry of leader.drain().entries) session.onNews((entry as { news: Uint8Array }).news)
+    expect(session.receipts()).toEqual({ committed: 2, persisted: 2, synced: 2 })
+    expect(leader.counters()).toMatchObject({ rebases: 1, eventsPulled: 4 })
+    for (const end of [leader, session]) end.close()
+  })
+
+  test('takes out what the backend refuses, and tells its author', () => {
+    const leader = openLeader({ backend })
+    const session = openSession()
+    joinNew(session, leader)
+    session.commit([put('good'), put('bad'), put('good too')])
+    leader.submit(1, 1, session.nextPush() as Uint8Array)
+    leader.drain()
+    session.onPushAccepted()
+    const [, push] = leader.nextRequests(0)
+    leader.onPushRefused(push?.number as number, 1, 'too bad', 0)
+    const { entries, refused } = leader.drain()
+    expect(refused).toMatchObject([
+      { event: { argsJson: '{"id":"bad","n":null}' }, code: 'BackendRefused', message: 'too bad' },
+    ])
+    const outcome = session.onNews((entries[0] as { news: Uint8Array }).news)
+    expect(outcome.rejected).toMatchObject([
+      { counter: 2, accepted: true, code: 'BackendRefused', message: 'too bad' },
+    ])
+    expect(ids(session)).toEqual(['good', 'good too'])
+    for (const end of [leader, session]) end.close()
+  })
+
+  test('refuses pages with gaps and client-only events, and pulls again after a while', () => {
+    const leader = openLeader({ backend })
+    const [pull] = leader.nextRequests(0)
+    const page = encodePage('', [pulled(2, 'gap')])
+    expect(codeOf(() => leader.onPulled(pull?.number as number, page, true, 0))).toBe('UpstreamGap')
+    expect(leader.nextRequests(0)).toEqual([{ kind: 'stop-pull', number: 1 }])
+    const wakeAt = leader.wakeAt(0) as number
+    expect(wakeAt).toBeGreaterThan(0)
+    const [next] = leader.nextRequests(wakeAt)
+    expect(next).toMatchObject({ kind: 'pull', cursor: 0 })
+    const wrong = encodePage('', [pulled(1, 'x', { parentGlobal: 7 })])
+    expect(codeOf(() => leader.onPulled(next?.number as number, wrong, true, wakeAt))).toBe(
+      'MalformedBytes',
+    )
+    leader.onConnection(false)
+    expect(leader.wakeAt(wakeAt)).toBeUndefined()
+    leader.close()
+  })
+
+  test('begins anew with another backend, or stays with the one it knows', () => {
+    for (const onBackendIdMismatch of ['reset', 'ignore'] as const) {
+      const leader = openLeader({ backend, onBackendIdMismatch })
+      const [pull] = leader.nextRequests(0)
+      leader.onPulled(pull?.number as number, encodePage('b1', [pulled(1, 'x')]), true, 0)
+      leader.drain()
+      leader.onBackendReplaced('b2')
+      const { rejoin } = leader.drain()
+      expect(rejoin).toBe(onBackendIdMismatch === 'reset')
+      expect(leader.syncStatus().halted).toBe(onBackendIdMismatch === 'ignore')
+      expect(leader.localHead().global).toBe(onBackendIdMismatch === 'reset' ? 0 : 1)
+      leader.close()
+    }
+  })
+
+  test('knows a page of many events, names and texts', () => {
+    const leader = openLeader({ backend })
+    const [pull] = leader.nextRequests(0)
+    const events = Array.from({ length: 500 }, (_, i) =>
+      pulled(i + 1, `id ${i} ${'ü😀'.repeat(i)}`, {
+        name: i % 3 === 0 ? 'Other' : 'Put',
+        clientId: `client ${i % 200}`,
+        sessionId: `session ${i % 7}`,
+      }),
+    )
+    leader.onPulled(pull?.number as number, encodePage('', events), false, 0)
+    leader.drain()
+    const session = openSession()
+    joinNew(session, leader)
+    expect(ids(session)).toHaveLength(333)
+    expect(ids(session).at(-1)).toBe(`id 499 ${'ü😀'.repeat(499)}`)
+    for (const end of [leader, session]) end.close()
   })
 })

@@ -16,15 +16,18 @@ export interface SeqNumValue {
   readonly generation: number
 }
 
+/** An event that was dropped, as a batch of one, and why. */
+export interface EventReportValue {
+  readonly code: number
+  readonly message: string
+  readonly event: Uint8Array
+}
+
 export interface FollowOutcomeValue {
   /** Live query ids to run again. */
   readonly stale: number[]
-  /** Events that were dropped; `event` is a batch of one. */
-  readonly rejected: {
-    readonly code: number
-    readonly message: string
-    readonly event: Uint8Array
-  }[]
+  /** `accepted`: the leader had it, and only the position of `event` is known. */
+  readonly rejected: (EventReportValue & { readonly counter: number; readonly accepted: boolean })[]
   readonly needImage: boolean
 }
 
@@ -32,13 +35,17 @@ export interface FollowOutcomeValue {
 export interface ClientSessionHandle {
   slot(): number
   schemaHash(): string
-  loadImage(image: Uint8Array): Reply<FollowOutcomeValue>
+  loadImage(image: Uint8Array, history: Uint8Array): Reply<FollowOutcomeValue>
   nextPush(): Uint8Array | undefined
   onPushAccepted(): VoidReply
   onPushRejected(): VoidReply
   onPushFailed(failedIndex: number, code: number, message: string): Reply<FollowOutcomeValue>
-  onAdvance(events: Uint8Array): Reply<FollowOutcomeValue>
-  onLeaderChange(): SeqNumValue
+  onNews(news: Uint8Array): Reply<FollowOutcomeValue>
+  onHistory(history: Uint8Array): Reply<FollowOutcomeValue>
+  /** The cursor for `LeaderHandle.join`. */
+  onLeaderChange(): Uint8Array
+  pendingAsPush(): Uint8Array | undefined
+  receipts(): { readonly committed: number; readonly persisted: number; readonly synced: number }
   syncStatus(): {
     readonly localHead: SeqNumValue
     readonly upstreamHead: SeqNumValue
@@ -57,7 +64,7 @@ export interface BootProgressValue {
 
 /** 0 accepted, 1 rejected, 2 failed: the order of PushAnswer in core/leader/leader.h. */
 export type DrainEntryValue =
-  | { readonly author: number; readonly events: Uint8Array }
+  | { readonly author: number; readonly news: Uint8Array }
   | { readonly session: number; readonly push: number; readonly answer: 0 | 1 }
   | {
       readonly session: number
@@ -68,12 +75,59 @@ export type DrainEntryValue =
       readonly message: string
     }
 
+export interface DrainValue {
+  readonly entries: DrainEntryValue[]
+  readonly rejoin: boolean
+  readonly skipped: EventReportValue[]
+  readonly refused: EventReportValue[]
+}
+
+/** The order of BackendRequest::Kind in core/leader/leader.h. */
+export type BackendRequestValue =
+  | {
+      readonly kind: 0
+      readonly number: number
+      readonly backendId: string
+      readonly cursor: number
+      /** JSON text; empty for none. */
+      readonly cursorMetadata: string
+      readonly live: boolean
+    }
+  | { readonly kind: 1; readonly number: number }
+  | {
+      readonly kind: 2
+      readonly number: number
+      readonly backendId: string
+      readonly events: Uint8Array
+    }
+
+export interface LeaderSyncStatusValue {
+  readonly localHead: SeqNumValue
+  readonly upstreamHead: number
+  readonly pendingCount: number
+  readonly online: boolean
+  readonly caughtUp: boolean
+  readonly halted: boolean
+}
+
+export interface LeaderOptionsValue {
+  readonly schema: string
+  /** `jitterSeed` is a uint32. */
+  readonly backend: { readonly livePull: boolean; readonly jitterSeed: number } | undefined
+  /** 0 reset, 1 ignore: the order of BackendIdMismatch in core/leader/leader.h. */
+  readonly onBackendIdMismatch: 0 | 1
+}
+
 export interface LeaderCountersValue {
   readonly eventsAppended: number
   readonly groups: number
   readonly eventsReplayed: number
   readonly rebuilds: number
   readonly damagedStates: number
+  readonly rebases: number
+  readonly eventsRebased: number
+  readonly eventsTakenBack: number
+  readonly eventsPulled: number
   readonly storageReads: number
   readonly storageWrites: number
   readonly storageFlushes: number
@@ -84,9 +138,26 @@ export interface LeaderHandle {
   slot(): number
   schemaHash(): string
   bootStep(): Reply<BootProgressValue>
-  submit(session: number, push: number, events: Uint8Array): VoidReply
-  drain(): Reply<DrainEntryValue[]>
-  eventsAfter(cursor: SeqNumValue): Reply<Uint8Array | undefined>
+  submit(session: number, push: number, bytes: Uint8Array): VoidReply
+  submitOrphans(bytes: Uint8Array): VoidReply
+  drain(): Reply<DrainValue>
+  hasWork(): boolean
+  join(
+    cursor: Uint8Array | undefined,
+    instance: string,
+  ): Reply<{ readonly image: Uint8Array | undefined; readonly history: Uint8Array }>
+  nextRequests(nowMs: number): Reply<BackendRequestValue[]>
+  wakeAt(nowMs: number): number | undefined
+  onPulled(pull: number, page: Uint8Array, caughtUp: boolean, nowMs: number): VoidReply
+  onPullEnded(pull: number, nowMs: number): void
+  onPullFailed(pull: number, nowMs: number): void
+  onPushTaken(push: number): void
+  /** 0 offline, 1 unavailable, 2 server ahead: BackendFailure in core/sync/backend_sync.h. */
+  onPushFailed(push: number, failure: 0 | 1 | 2, nowMs: number): void
+  onPushRefused(push: number, index: number, reason: string, nowMs: number): void
+  onBackendReplaced(id: string): void
+  onConnection(online: boolean): void
+  syncStatus(): LeaderSyncStatusValue
   image(): Reply<Uint8Array>
   localHead(): SeqNumValue
   counters(): LeaderCountersValue
@@ -129,11 +200,16 @@ export interface EngineModule {
   readonly HEAPF64: Float64Array
 
   readonly ClientSession: {
-    open(clientId: string, sessionId: string, schema: string): Reply<ClientSessionHandle>
+    open(
+      clientId: string,
+      sessionId: string,
+      instance: string,
+      schema: string,
+    ): Reply<ClientSessionHandle>
   }
   readonly Leader: {
     /** A pool number below 0 keeps the files in memory. */
-    open(pool: number, schema: string): Reply<LeaderHandle>
+    open(pool: number, options: LeaderOptionsValue): Reply<LeaderHandle>
     fileNames(): string[]
   }
 

@@ -32,10 +32,10 @@ const leader: BootableLeader = {
   submit: () => leaderCalls.push('submit'),
   drain: () => {
     leaderCalls.push('drain')
-    return []
+    return { entries: [], rejoin: false, skipped: [], refused: [] }
   },
-  eventsAfter: () => undefined,
-  image: () => new Uint8Array(1),
+  hasWork: () => false,
+  join: () => ({ image: new Uint8Array(1), history: new Uint8Array(1) }),
   close: () => leaderCalls.push('close'),
 }
 
@@ -74,6 +74,7 @@ const init = (overrides: object = {}): void => {
       type: 'init',
       protocol: 1,
       storeId: 'store',
+      clientId: 'client',
       directory: 'd',
       resetPersistence: false,
       sessionPort: forSession.port2,

@@ -35,7 +35,7 @@ export const makePersistedAdapter = (options: PersistedAdapterOptions): Adapter 
 
 const connect = async (
   options: PersistedAdapterOptions,
-  { storeId }: ConnectOptions,
+  { storeId, syncPayload }: ConnectOptions,
 ): Promise<SessionLink> => {
   checkRequirements(globalThis)
   const ids = readIds(
@@ -60,7 +60,8 @@ const connect = async (
     },
     {
       storeId,
-      sessionId: ids.sessionId,
+      ...ids,
+      syncPayload,
       directory: directoryName(storeId, storageDirectory(options.storage.directory)),
       resetPersistence: options.resetPersistence ?? false,
       wasmModule: loading.then(({ wasmModule }) => wasmModule),

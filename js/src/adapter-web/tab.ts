@@ -67,7 +67,10 @@ export interface TabEnv {
 
 export interface TabOptions {
   readonly storeId: string
+  readonly clientId: string
   readonly sessionId: string
+  /** For the sync backend, as JSON has it. */
+  readonly syncPayload?: unknown
   readonly directory: string
   readonly resetPersistence: boolean
   /** Rejected: the tab has no engine, and is about to be closed. */
@@ -339,6 +342,8 @@ export class Tab {
         type: 'init',
         protocol: protocolVersion,
         storeId: this.#options.storeId,
+        clientId: this.#options.clientId,
+        syncPayload: this.#options.syncPayload,
         directory: this.#options.directory,
         resetPersistence,
         sessionPort: session.port2,

@@ -6,18 +6,18 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { settle, TestClock, TestPort } from '../../test/doubles.js'
 import { LiveStoreError } from '../errors.js'
-import type { LeaderToSession, SeqNumData, SessionToLeader } from '../protocol/messages.js'
+import type { LeaderToSession, SessionToLeader } from '../protocol/messages.js'
+import type { DrainEntry, DrainOutcome, EventReport, Joined } from '../wasm/leader.js'
 import {
   drainRetryFirstMs,
   drainRetryMaxMs,
   LeaderServer,
-  type ServedDrainEntry,
   type ServedLeader,
+  warningsMax,
 } from './leader-server.js'
 
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text).slice()
-const textOf = (buffer: ArrayBuffer | undefined): string =>
-  buffer === undefined ? 'none' : new TextDecoder().decode(buffer)
+const textOf = (buffer: ArrayBuffer): string => new TextDecoder().decode(buffer)
 
 /** A leader whose log is a list of texts. `bad` bytes are malformed, `stale` ones are rejected. */
 class FakeLeader implements ServedLeader {
@@ -25,20 +25,23 @@ class FakeLeader implements ServedLeader {
   readonly log: string[] = []
   drains = 0
   storageFull = false
+  /** What the next drain says besides its entries. */
+  toTell: Partial<DrainOutcome> = {}
+  joinFailure: LiveStoreError | undefined
   broken = false
   #queue: { session: number; push: number; text: string }[] = []
 
-  submit(session: number, push: number, events: Uint8Array): void {
-    const text = new TextDecoder().decode(events)
+  submit(session: number, push: number, bytes: Uint8Array): void {
+    const text = new TextDecoder().decode(bytes)
     if (text === 'bad') throw new LiveStoreError('MalformedBytes', 'these are no events')
     this.#queue.push({ session, push, text })
   }
 
-  drain(): readonly ServedDrainEntry[] {
+  drain(): DrainOutcome {
     this.drains += 1
     if (this.broken) throw new WebAssembly.RuntimeError('unreachable')
     if (this.storageFull) throw new LiveStoreError('StorageFull', 'no space is left')
-    return this.#queue.splice(0).flatMap(({ session, push, text }): ServedDrainEntry[] => {
+    const entries = this.#queue.splice(0).flatMap(({ session, push, text }): DrainEntry[] => {
       if (text === 'stale') return [{ type: 'push-result', session, push, outcome: 'rejected' }]
       if (text === 'nonsense') {
         const failure = { failedIndex: 0, code: 'Sql', message: 'no such table' }
@@ -46,32 +49,65 @@ class FakeLeader implements ServedLeader {
       }
       this.log.push(text)
       return [
-        { type: 'advance', author: session, events: bytesOf(text) },
+        { type: 'news', author: session, news: bytesOf(text) },
         { type: 'push-result', session, push, outcome: 'accepted' },
       ]
     })
+    const outcome = { entries, rejoin: false, skipped: [], refused: [], ...this.toTell }
+    this.toTell = {}
+    return outcome
   }
 
-  eventsAfter(cursor: SeqNumData): Uint8Array | undefined {
-    return cursor.global > this.log.length
-      ? undefined
-      : bytesOf(this.log.slice(cursor.global).join(','))
+  /** Storage was read anew: nobody will hear of what was queued. */
+  loseTrack(): void {
+    this.#queue = []
+    this.toTell = { rejoin: true }
   }
 
-  image(): Uint8Array {
-    return bytesOf(`image(${this.log.join(',')})`)
+  hasWork(): boolean {
+    return this.#queue.length > 0 || Object.keys(this.toTell).length > 0
+  }
+
+  /** A cursor is how many texts the session knows. */
+  join(cursor: Uint8Array | undefined, instance: string): Joined {
+    if (this.joinFailure !== undefined) throw this.joinFailure
+    const known = cursor?.[0] ?? Number.POSITIVE_INFINITY
+    return known > this.log.length
+      ? { image: bytesOf(`image(${this.log.join(',')})`), history: bytesOf(`of ${instance}`) }
+      : { image: undefined, history: bytesOf(this.log.slice(known).join(',')) }
   }
 }
+
+const cursor = (known: number): ArrayBuffer => new Uint8Array([known]).buffer
+
+const report = (name: string): EventReport => ({
+  event: {
+    name,
+    argsJson: '{}',
+    seqNum: { global: 1, client: 0, generation: 0 },
+    parentSeqNum: { global: 0, client: 0, generation: 0 },
+    clientId: 'c',
+    sessionId: 's',
+  },
+  code: 'Sql',
+  message: 'no such table',
+})
 
 /** A session at the other end of a port: what it heard, in short form. */
 class FakeSession {
   readonly heard: string[] = []
+  readonly warnings: string[] = []
   readonly port: TestPort
   #pushes = 0
 
   constructor(port: TestPort) {
     this.port = port
-    port.addEventListener('message', ({ data }) => this.heard.push(short(data as LeaderToSession)))
+    port.addEventListener('message', ({ data }) => {
+      const message = data as LeaderToSession
+      this.heard.push(short(message))
+      if (message.type !== 'boot-status' || message.status.stage !== 'warning') return
+      this.warnings.push(`${message.status.reason}: ${message.status.message}`)
+    })
     port.start()
   }
 
@@ -85,6 +121,7 @@ class FakeSession {
       protocol: 1,
       sessionId: 's',
       clientId: 'c',
+      instance: 's-1',
       schemaHash: 'schema-1',
       ...overrides,
     })
@@ -92,8 +129,8 @@ class FakeSession {
 
   push(text: string): void {
     this.#pushes += 1
-    const events = bytesOf(text).buffer
-    this.say({ type: 'push', id: this.#pushes, events }, [events])
+    const push = bytesOf(text).buffer
+    this.say({ type: 'push', id: this.#pushes, push }, [push])
   }
 }
 
@@ -102,11 +139,11 @@ const short = (message: LeaderToSession): string => {
     case 'boot-status':
       return message.status.stage
     case 'welcome':
-      return `welcome ${textOf(message.image ?? message.events)}`
-    case 'image':
-      return textOf(message.image)
-    case 'advance':
-      return `advance ${textOf(message.events)}`
+      return `welcome ${message.image ? `${textOf(message.image)} ` : ''}${textOf(message.history)}`
+    case 'news':
+      return `news ${textOf(message.news)}`
+    case 'rejoin':
+      return 'rejoin'
     case 'push-result':
       return message.outcome === 'failed'
         ? `failed ${message.id} at ${message.failedIndex}: ${message.code}`
@@ -153,7 +190,7 @@ describe('boot', () => {
     server.reportStatus({ stage: 'rehydrating', progress: { done: 1, total: 2 } })
     server.serve(leader, 'persisted')
     await settle()
-    expect(early.heard).toEqual(['migrating', 'rehydrating', 'done', 'welcome image()'])
+    expect(early.heard).toEqual(['migrating', 'rehydrating', 'done', 'welcome image() of s-1'])
   })
 
   test('a late session hears every warning and the latest status', async () => {
@@ -164,7 +201,7 @@ describe('boot', () => {
     const late = connect()
     late.hello()
     await settle()
-    expect(late.heard).toEqual(['warning', 'done', 'welcome image()'])
+    expect(late.heard).toEqual(['warning', 'done', 'welcome image() of s-1'])
   })
 
   test('a failed boot is told to sessions that are there and to those that come', async () => {
@@ -182,12 +219,12 @@ describe('hello', () => {
     leader.log.push('e1', 'e2', 'e3')
     server.serve(leader, 'persisted')
     const known = connect()
-    known.hello({ cursor: { global: 1, client: 0, generation: 0 } })
+    known.hello({ cursor: cursor(1) })
     const unknown = connect()
-    unknown.hello({ cursor: { global: 9, client: 0, generation: 0 } })
+    unknown.hello({ cursor: cursor(9) })
     await settle()
     expect(known.heard).toEqual(['done', 'welcome e2,e3'])
-    expect(unknown.heard).toEqual(['done', 'welcome image(e1,e2,e3)'])
+    expect(unknown.heard).toEqual(['done', 'welcome image(e1,e2,e3) of s-1'])
   })
 
   test('another schema or protocol is refused, and others are not disturbed', async () => {
@@ -209,7 +246,7 @@ describe('hello', () => {
     server.serve(leader, 'persisted')
     const session = await welcomed()
     session.push('e1')
-    session.hello({ cursor: { global: 0, client: 0, generation: 0 } })
+    session.hello({ cursor: cursor(0) })
     await settle()
     expect(session.heard).toEqual(['accepted 1', 'welcome e1'])
   })
@@ -223,9 +260,9 @@ describe('push', () => {
     b.push('b1')
     await settle()
     expect(leader.drains).toBe(1)
-    expect(a.heard).toEqual(['accepted 1', 'advance b1'])
-    expect(b.heard).toEqual(['advance a1', 'accepted 1'])
-    expect(reader.heard).toEqual(['advance a1', 'advance b1'])
+    expect(a.heard).toEqual(['accepted 1', 'news b1'])
+    expect(b.heard).toEqual(['news a1', 'accepted 1'])
+    expect(reader.heard).toEqual(['news a1', 'news b1'])
   })
 
   test('rejections and failures are handed on with what they carry', async () => {
@@ -253,7 +290,7 @@ describe('push', () => {
 
   test.each([
     ['a message of no known type', { type: 'shout' }],
-    ['a push without bytes', { type: 'push', id: 1, events: 'e1' }],
+    ['a push without bytes', { type: 'push', id: 1, push: 'e1' }],
     ['a hello with a cursor of text', { type: 'hello', protocol: 1, cursor: 'head' }],
     ['something that is no message', null],
   ])('%s is refused', async (_, message) => {
@@ -284,20 +321,104 @@ describe('push', () => {
     await settle()
     expect(leader.log).toEqual(['e1'])
     expect(leaving.heard).toEqual([])
-    expect(staying.heard).toEqual(['advance e1'])
+    expect(staying.heard).toEqual(['news e1'])
+  })
+})
+
+describe('a leader that lost track', () => {
+  test('has every session say hello anew, and forgets what they pushed', async () => {
+    server.serve(leader, 'persisted')
+    const [a, b] = [await welcomed(), await welcomed()]
+    a.push('a1')
+    await new Promise((resolve) => setImmediate(resolve))
+    leader.loseTrack()
+    server.drainSoon()
+    await settle()
+    expect(a.heard).toEqual(['rejoin'])
+    expect(b.heard).toEqual(['rejoin'])
+    // On its way when the session was told: void, and no offence.
+    a.push('a2')
+    a.hello({ cursor: cursor(0) })
+    await settle()
+    a.push('a1')
+    await settle()
+    expect(a.heard).toEqual(['rejoin', 'welcome ', 'accepted 3'])
+    expect(leader.log).toEqual(['a1'])
   })
 
-  test('an image is sent on request', async () => {
-    leader.log.push('e1')
+  test('welcomes who waited for the answer to a push that will never come', async () => {
     server.serve(leader, 'persisted')
     const session = await welcomed()
-    session.say({ type: 'image' })
+    leader.storageFull = true
+    session.push('e1')
+    session.hello({ cursor: cursor(0) })
     await settle()
-    expect(session.heard).toEqual(['image(e1)'])
+    leader.storageFull = false
+    leader.loseTrack()
+    await clock.advance(drainRetryFirstMs)
+    expect(session.heard).toEqual(['error StorageFull retrying', 'welcome '])
+  })
+
+  test('that finds it out at a join says so afterwards', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    leader.loseTrack()
+    const other = connect()
+    other.hello()
+    await settle()
+    expect(session.heard).toEqual(['rejoin'])
+    expect(other.heard).toEqual(['done', 'welcome image() of s-1', 'rejoin'])
+  })
+})
+
+describe('events without effect, or refused', () => {
+  test('are warned of, to sessions that are there and to those that come', async () => {
+    leader.toTell = { skipped: [report('Odd'), report('Odder')] }
+    const early = connect()
+    early.hello()
+    server.serve(leader, 'persisted')
+    await settle()
+    expect(early.warnings).toEqual([
+      "event-skipped: the event 'Odd' and 1 more has no effect (Sql): no such table",
+    ])
+    expect(early.heard).toEqual(['warning', 'done', 'welcome image() of s-1'])
+    leader.toTell = { refused: [report('Bad')] }
+    server.drainSoon()
+    await settle()
+    expect(early.warnings.slice(1)).toEqual([
+      "event-refused: the event 'Bad' was refused by the sync backend (Sql): no such table",
+    ])
+    const late = connect()
+    await settle()
+    expect(late.warnings).toEqual(early.warnings)
+  })
+
+  test('a session that comes late hears of a bounded number', async () => {
+    server.serve(leader, 'persisted')
+    for (let i = 0; i < warningsMax * 2; i++) {
+      leader.toTell = { skipped: [report(`e${i}`)] }
+      server.drainSoon()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const late = connect()
+    await settle()
+    expect(late.warnings).toHaveLength(warningsMax)
   })
 })
 
 describe('storage that is full', () => {
+  test('keeps a session waiting that joins, until it can be read again', async () => {
+    server.serve(leader, 'persisted')
+    leader.joinFailure = new LiveStoreError('StorageIo', 'cannot read')
+    const session = connect()
+    session.hello()
+    await settle()
+    expect(session.heard).toEqual(['done', 'error StorageIo retrying'])
+    leader.joinFailure = undefined
+    await clock.advance(drainRetryFirstMs)
+    expect(session.heard.at(-1)).toBe('welcome image() of s-1')
+  })
+
   test('is told once; the push stays queued and is answered when there is space', async () => {
     server.serve(leader, 'persisted')
     const session = await welcomed()
@@ -335,8 +456,8 @@ describe('storage that is full', () => {
     leader.storageFull = false
     b.push('b1')
     await settle()
-    expect(a.heard).toEqual(['error StorageFull retrying', 'accepted 1', 'advance b1'])
-    expect(b.heard).toEqual(['error StorageFull retrying', 'advance a1', 'accepted 1'])
+    expect(a.heard).toEqual(['error StorageFull retrying', 'accepted 1', 'news b1'])
+    expect(b.heard).toEqual(['error StorageFull retrying', 'news a1', 'accepted 1'])
   })
 })
 

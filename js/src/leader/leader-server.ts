@@ -2,7 +2,7 @@
  * Serves client sessions with a leader: one port per session, one flush per turn.
  *
  *     hello  ──► welcome                     once the boot is done
- *     push   ──► queue ──► drain, once per turn ──► results and advances, in the order of the log
+ *     push   ──► queue ──► drain, once per turn ──► results and news, in the order of the log
  *
  * Used by the leader worker and, in the same thread, by the in-memory adapter. Decides nothing
  * about events: that is the engine's `Leader`. Knows no lock, no file and no worker.
@@ -12,25 +12,26 @@
  * the others do not notice.
  *
  * Order of calls: sessions may connect at any time. Then `reportStatus` while the leader boots, and
- * either `serve` or `fail`. `shutdown` or `fail` ends it.
+ * either `serve` or `fail`; `run` before `serve` where the leader is to work already while the
+ * sessions still wait. `shutdown` or `fail` ends it.
  */
 
 import type { Clock, PortLike } from '../env.js'
-import { isLiveStoreError, messageOf } from '../errors.js'
+import { isLiveStoreError, type LiveStoreError, messageOf } from '../errors.js'
 import {
   type BootStatus,
   type HelloMessage,
   type LeaderToSession,
   type PushMessage,
   protocolVersion,
-  type SeqNumData,
   type SessionToLeader,
   type StorageMode,
 } from '../protocol/messages.js'
 import { TypedPort } from '../protocol/port.js'
 import { checkSessionToLeader } from '../protocol/validate.js'
+import type { DrainEntry, DrainOutcome, EventReport, Joined } from '../wasm/leader.js'
 
-/** Sessions at one time. Each costs a copy of every advance. */
+/** Sessions at one time. Each costs a copy of all news. */
 export const sessionsMax = 1_000
 
 /**
@@ -40,37 +41,24 @@ export const sessionsMax = 1_000
 export const drainRetryFirstMs = 100
 export const drainRetryMaxMs = 10_000
 
+/** Warnings kept for sessions that come later; the oldest go first. */
+export const warningsMax = 20
+
 /** The part of the engine's `Leader` that is needed to serve. */
 export interface ServedLeader {
   readonly schemaHash: string
-  submit(session: number, push: number, events: Uint8Array): void
-  drain(): readonly ServedDrainEntry[]
-  eventsAfter(cursor: SeqNumData): Uint8Array | undefined
-  image(): Uint8Array
+  submit(session: number, push: number, bytes: Uint8Array): void
+  drain(): DrainOutcome
+  hasWork(): boolean
+  join(cursor: Uint8Array | undefined, instance: string): Joined
 }
-
-export type ServedDrainEntry =
-  | { readonly type: 'advance'; readonly author: number; readonly events: Uint8Array }
-  | {
-      readonly type: 'push-result'
-      readonly session: number
-      readonly push: number
-      readonly outcome: 'accepted' | 'rejected'
-    }
-  | {
-      readonly type: 'push-result'
-      readonly session: number
-      readonly push: number
-      readonly outcome: 'failed'
-      readonly failedIndex: number
-      readonly code: string
-      readonly message: string
-    }
 
 export interface LeaderServerOptions {
   readonly clock: Clock
   /** The engine broke: it must not be called again. Called once, after every session was told. */
   onCrash(error: unknown): void
+  /** Everything queued in the leader has been taken in. */
+  onDrained?(): void
 }
 
 /** How a session came in, for whoever connected it. */
@@ -82,8 +70,10 @@ export interface ServedSession {
 interface Session {
   readonly number: number
   readonly port: TypedPort<LeaderToSession, SessionToLeader>
-  /** It was welcomed, and is sent advances. */
+  /** It was welcomed, and is sent news. */
   live: boolean
+  /** It was told to say hello anew: what it sent before it heard that is void. */
+  rejoining: boolean
   /** A hello that waits for the boot, or for the answer to a push sent before it. */
   hello: HelloMessage | undefined
   unansweredPush: number | undefined
@@ -91,13 +81,18 @@ interface Session {
 
 type Phase =
   | { readonly name: 'booting' }
-  | { readonly name: 'serving'; readonly leader: ServedLeader; readonly storageMode: StorageMode }
+  | {
+      readonly name: 'running' | 'serving'
+      readonly leader: ServedLeader
+      readonly storageMode: StorageMode
+    }
   | { readonly name: 'failed'; readonly code: string; readonly message: string }
   | { readonly name: 'closed' }
 
 export class LeaderServer {
   readonly #clock: Clock
   readonly #onCrash: (error: unknown) => void
+  readonly #onDrained: () => void
   readonly #sessions = new Map<number, Session>()
   #nextSession = 1
   #phase: Phase = { name: 'booting' }
@@ -112,6 +107,7 @@ export class LeaderServer {
   constructor(options: LeaderServerOptions) {
     this.#clock = options.clock
     this.#onCrash = options.onCrash
+    this.#onDrained = () => options.onDrained?.()
   }
 
   /** Takes over `port`, at whose other end is a client session. */
@@ -120,6 +116,7 @@ export class LeaderServer {
       number: this.#nextSession++,
       port: new TypedPort(port, checkSessionToLeader),
       live: false,
+      rejoining: false,
       hello: undefined,
       unansweredPush: undefined,
     }
@@ -151,19 +148,35 @@ export class LeaderServer {
 
   /** Tells every session, and those still to come, how far the boot is. */
   reportStatus(status: BootStatus): void {
-    if (status.stage === 'warning') this.#warnings.push(status)
-    else this.#lastStatus = status
+    if (status.stage === 'warning') {
+      this.#warnings.push(status)
+      if (this.#warnings.length > warningsMax) this.#warnings.shift()
+    } else {
+      this.#lastStatus = status
+    }
     for (const { port } of this.#sessions.values()) port.post({ type: 'boot-status', status })
   }
 
-  /**
-   * The boot is done: `leader` can be asked from now on. Reports `done`, then welcomes who waits.
-   */
-  serve(leader: ServedLeader, storageMode: StorageMode): void {
+  /** `leader` has booted and can drain from now on; the sessions still wait. */
+  run(leader: ServedLeader, storageMode: StorageMode): void {
     if (this.#phase.name !== 'booting') return
+    this.#phase = { name: 'running', leader, storageMode }
+    // A boot has things to tell, too: events that have no effect.
+    if (leader.hasWork()) this.#drain()
+  }
+
+  /** The boot is done. Reports `done`, then welcomes who waits. */
+  serve(leader: ServedLeader, storageMode: StorageMode): void {
+    this.run(leader, storageMode)
+    if (this.#phase.name !== 'running') return
     this.#phase = { name: 'serving', leader, storageMode }
     this.reportStatus({ stage: 'done' })
     for (const session of [...this.#sessions.values()]) this.#welcomeIfAsked(session)
+  }
+
+  /** Something was queued in the leader by another way than a push. */
+  drainSoon(): void {
+    this.#drainNextTurn()
   }
 
   /** The leader cannot go on. Every session, and those still to come, are told and dropped. */
@@ -176,7 +189,7 @@ export class LeaderServer {
 
   /** Takes in what has been pushed so far, answers it, and closes every port. */
   shutdown(): void {
-    if (this.#phase.name === 'serving') this.#drain()
+    this.#drain()
     this.#retry?.cancel()
     if (this.#phase.name !== 'failed') this.#phase = { name: 'closed' }
     for (const session of [...this.#sessions.values()]) this.#drop(session)
@@ -189,9 +202,6 @@ export class LeaderServer {
         break
       case 'push':
         this.#push(session, message)
-        break
-      case 'image':
-        this.#image(session)
         break
       case 'bye':
         this.#drop(session)
@@ -210,6 +220,7 @@ export class LeaderServer {
       return
     }
     session.live = false
+    session.rejoining = false
     session.hello = hello
     this.#welcomeIfAsked(session)
   }
@@ -231,18 +242,21 @@ export class LeaderServer {
     // later. So they come first: the welcome then contains them.
     if (session.unansweredPush !== undefined) return
     const answer = this.#ask(session, () => {
-      const events = hello.cursor && leader.eventsAfter(hello.cursor)
-      return events === undefined
-        ? { image: ownBuffer(leader.image()) }
-        : { events: ownBuffer(events) }
+      const cursor = hello.cursor && new Uint8Array(hello.cursor)
+      const { image, history } = leader.join(cursor, hello.instance)
+      const buffers = { history: ownBuffer(history) }
+      return image === undefined ? buffers : { ...buffers, image: ownBuffer(image) }
     })
     if (answer === undefined) return
     session.hello = undefined
     session.live = true
     session.port.post({ type: 'welcome', ...answer, storageMode }, Object.values(answer))
+    // To join, the leader may have had to read its storage anew, and found another log there.
+    if (leader.hasWork()) this.#drainNextTurn()
   }
 
   #push(session: Session, push: PushMessage): void {
+    if (session.rejoining) return
     if (this.#phase.name !== 'serving' || !session.live) {
       this.#refuse(session, 'ProtocolMismatch', 'a push before the welcome')
       return
@@ -257,22 +271,12 @@ export class LeaderServer {
     }
     const { leader } = this.#phase
     const submitted = this.#ask(session, () => {
-      leader.submit(session.number, push.id, new Uint8Array(push.events))
+      leader.submit(session.number, push.id, new Uint8Array(push.push))
       return true
     })
     if (submitted === undefined) return
     session.unansweredPush = push.id
     this.#drainNextTurn()
-  }
-
-  #image(session: Session): void {
-    if (this.#phase.name !== 'serving' || !session.live) {
-      this.#refuse(session, 'ProtocolMismatch', 'an image was asked for before the welcome')
-      return
-    }
-    const { leader } = this.#phase
-    const image = this.#ask(session, () => ownBuffer(leader.image()))
-    if (image !== undefined) session.port.post({ type: 'image', image }, [image])
   }
 
   /** Pushes that arrive together wait for each other, and share one flush. */
@@ -286,36 +290,71 @@ export class LeaderServer {
   }
 
   #drain(): void {
-    if (this.#phase.name !== 'serving') return
-    let entries: readonly ServedDrainEntry[]
+    if (this.#phase.name !== 'serving' && this.#phase.name !== 'running') return
+    let outcome: DrainOutcome
     try {
-      entries = this.#phase.leader.drain()
+      outcome = this.#phase.leader.drain()
     } catch (thrown) {
       this.#drainFailed(thrown)
       return
     }
     this.#retry?.cancel()
     this.#retry = undefined
-    for (const entry of entries) {
-      if (entry.type === 'advance') this.#advance(entry.author, entry.events)
+    for (const entry of outcome.entries) {
+      if (entry.type === 'news') this.#tell(entry.author, entry.news)
       else this.#answer(entry)
     }
+    if (outcome.rejoin) this.#rejoin()
+    this.#warnOf('event-skipped', 'has no effect', outcome.skipped)
+    this.#warnOf('event-refused', 'was refused by the sync backend', outcome.refused)
     for (const session of [...this.#sessions.values()]) this.#welcomeIfAsked(session)
+    if (this.#isRunning()) this.#onDrained()
   }
 
-  #advance(author: number, events: Uint8Array): void {
+  #isRunning(): boolean {
+    return this.#phase.name === 'serving' || this.#phase.name === 'running'
+  }
+
+  #tell(author: number, news: Uint8Array): void {
     const receivers = [...this.#sessions.values()].filter(
       (session) => session.live && session.number !== author,
     )
     // A transferred buffer is gone, so each session needs one of its own; the last gets the
     // original.
     for (const [index, { port }] of receivers.entries()) {
-      const copy = index === receivers.length - 1 ? ownBuffer(events) : events.slice().buffer
-      port.post({ type: 'advance', events: copy }, [copy])
+      const copy = index === receivers.length - 1 ? ownBuffer(news) : news.slice().buffer
+      port.post({ type: 'news', news: copy }, [copy])
     }
   }
 
-  #answer(entry: Exclude<ServedDrainEntry, { type: 'advance' }>): void {
+  /** Nobody will answer what was pushed, nor tell what became of the log: each begins anew. */
+  #rejoin(): void {
+    for (const session of this.#sessions.values()) {
+      session.unansweredPush = undefined
+      if (!session.live) continue
+      session.live = false
+      session.rejoining = true
+      session.port.post({ type: 'rejoin' })
+    }
+  }
+
+  #warnOf(
+    reason: 'event-skipped' | 'event-refused',
+    what: string,
+    reports: readonly EventReport[],
+  ): void {
+    const [first] = reports
+    if (first === undefined) return
+    const others = reports.length === 1 ? '' : ` and ${reports.length - 1} more`
+    const { event, code, message } = first
+    this.reportStatus({
+      stage: 'warning',
+      reason,
+      message: `the event '${event.name}'${others} ${what} (${code}): ${message}`,
+    })
+  }
+
+  #answer(entry: Exclude<DrainEntry, { type: 'news' }>): void {
     const session = this.#sessions.get(entry.session)
     if (session === undefined) return
     session.unansweredPush = undefined
@@ -328,7 +367,7 @@ export class LeaderServer {
    * again, at growing intervals and with the next push. Anything else means the engine is broken.
    */
   #drainFailed(thrown: unknown): void {
-    if (!isLiveStoreError(thrown) || !thrown.code.startsWith('Storage')) {
+    if (!isStorageError(thrown)) {
       this.#crash(thrown)
       return
     }
@@ -344,14 +383,17 @@ export class LeaderServer {
   }
 
   /**
-   * Asks the engine something on behalf of one session. A coded failure is that session's: it is
-   * told and dropped, and this returns `undefined`. Any other means the engine is broken.
+   * Asks the engine something on behalf of one session; `undefined` if it fails. A coded failure is
+   * that session's: it is told and dropped. One of storage is tried again with the next drain. Any
+   * other means the engine is broken.
    */
   #ask<T>(session: Session, question: () => T): T | undefined {
     try {
       return question()
     } catch (thrown) {
-      if (isLiveStoreError(thrown) && thrown.code !== 'Internal') {
+      if (isStorageError(thrown)) {
+        this.#drainFailed(thrown)
+      } else if (isLiveStoreError(thrown) && thrown.code !== 'Internal') {
         this.#refuse(session, thrown.code, thrown.message)
       } else {
         this.#crash(thrown)
@@ -377,6 +419,9 @@ export class LeaderServer {
     this.#sessions.delete(session.number)
   }
 }
+
+const isStorageError = (thrown: unknown): thrown is LiveStoreError =>
+  isLiveStoreError(thrown) && thrown.code.startsWith('Storage')
 
 /** The bytes as a buffer that can be transferred: their own, or a copy where they share it. */
 const ownBuffer = (bytes: Uint8Array): ArrayBuffer =>

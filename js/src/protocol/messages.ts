@@ -23,16 +23,12 @@
  */
 export const protocolVersion = 1
 
-/** A position in the eventlog. */
-export interface SeqNumData {
-  readonly global: number
-  readonly client: number
-  readonly generation: number
-}
-
 export type StorageMode = 'persisted' | 'in-memory'
 
-/** How far the boot of a store is. `done` comes last; a `warning` may come at any time before. */
+/**
+ * How far the boot of a store is. `done` comes last; a `warning` may come at any time, also after
+ * it.
+ */
 export type BootStatus =
   | { readonly stage: 'loading' }
   | {
@@ -41,34 +37,43 @@ export type BootStatus =
     }
   | {
       readonly stage: 'warning'
-      readonly reason: 'private-browsing' | 'storage-unavailable' | 'state-rebuilt'
+      /**
+       * `event-skipped`: an event is in the log without effect, because its materializer failed in
+       * the leader. `event-refused`: the sync backend refused an event for good.
+       */
+      readonly reason:
+        | 'private-browsing'
+        | 'storage-unavailable'
+        | 'state-rebuilt'
+        | 'event-skipped'
+        | 'event-refused'
       readonly message: string
     }
   | { readonly stage: 'done' }
 
 // --- session and leader -------------------------------------------------------------------------
 
-/** Opens the conversation, and opens it anew when the session lost track of the leader's log. */
+/**
+ * Opens the conversation, and opens it anew when the session lost track of the leader's log or
+ * cannot follow it by changesets.
+ */
 export interface HelloMessage {
   readonly type: 'hello'
   readonly protocol: number
   readonly sessionId: string
   readonly clientId: string
+  /** Names this one session object: by it the leader knows what it has of its events. */
+  readonly instance: string
   readonly schemaHash: string
-  /** The last event the session has from upstream. Without it the session wants the image. */
-  readonly cursor?: SeqNumData
+  /** The end of the log as the session knows it. Without it the session wants the image. */
+  readonly cursor?: ArrayBuffer
 }
 
 /** Pending events of the session. One push is unanswered at any time, never two. */
 export interface PushMessage {
   readonly type: 'push'
   readonly id: number
-  readonly events: ArrayBuffer
-}
-
-/** The session could not follow by changesets: it needs the whole state. */
-export interface ImageRequestMessage {
-  readonly type: 'image'
+  readonly push: ArrayBuffer
 }
 
 /** The session ends. Pushes already sent are still taken in. */
@@ -76,7 +81,7 @@ export interface ByeMessage {
   readonly type: 'bye'
 }
 
-export type SessionToLeader = HelloMessage | PushMessage | ImageRequestMessage | ByeMessage
+export type SessionToLeader = HelloMessage | PushMessage | ByeMessage
 
 export interface BootStatusMessage {
   readonly type: 'boot-status'
@@ -84,19 +89,14 @@ export interface BootStatusMessage {
 }
 
 /**
- * Answers `hello`: the image if no cursor was given or the log does not hold it, else what follows
- * it.
+ * Answers `hello`: what follows the cursor; or, if none was given or the log does not hold it, the
+ * image and what follows that.
  */
 export interface WelcomeMessage {
   readonly type: 'welcome'
   readonly image?: ArrayBuffer
-  readonly events?: ArrayBuffer
+  readonly history: ArrayBuffer
   readonly storageMode: StorageMode
-}
-
-export interface ImageMessage {
-  readonly type: 'image'
-  readonly image: ArrayBuffer
 }
 
 /**
@@ -115,11 +115,17 @@ export type PushResultMessage =
     }
 
 /**
- * Events of other sessions, continuing what was sent before. Own accepted events are not echoed.
+ * What became of the log since what was sent before: events of other sessions, or of other clients
+ * with those of this one rebased on them. Own accepted events are not echoed.
  */
-export interface AdvanceMessage {
-  readonly type: 'advance'
-  readonly events: ArrayBuffer
+export interface NewsMessage {
+  readonly type: 'news'
+  readonly news: ArrayBuffer
+}
+
+/** The leader lost track of what it told. An unanswered push is forgotten: say `hello` again. */
+export interface RejoinMessage {
+  readonly type: 'rejoin'
 }
 
 /**
@@ -136,9 +142,9 @@ export interface ErrorMessage {
 export type LeaderToSession =
   | BootStatusMessage
   | WelcomeMessage
-  | ImageMessage
   | PushResultMessage
-  | AdvanceMessage
+  | NewsMessage
+  | RejoinMessage
   | ErrorMessage
 
 // --- tab and shared worker ----------------------------------------------------------------------
@@ -180,6 +186,9 @@ export interface InitMessage<Port> {
   readonly type: 'init'
   readonly protocol: number
   readonly storeId: string
+  readonly clientId: string
+  /** For the sync backend: what the app gave to its store, as JSON has it. */
+  readonly syncPayload?: unknown
   readonly directory: string
   /** Remove what is stored before opening it. */
   readonly resetPersistence: boolean

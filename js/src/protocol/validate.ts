@@ -59,7 +59,13 @@ const statusShapes: Readonly<Record<string, Shape>> = {
   rehydrating: { progress: record({ done: count, total }) },
   syncing: { progress: record({ done: count, total }) },
   warning: {
-    reason: oneOf('private-browsing', 'storage-unavailable', 'state-rebuilt'),
+    reason: oneOf(
+      'private-browsing',
+      'storage-unavailable',
+      'state-rebuilt',
+      'event-skipped',
+      'event-refused',
+    ),
     message: text,
   },
   done: {},
@@ -95,11 +101,11 @@ const sessionToLeader: Shapes = {
     protocol: count,
     sessionId: text,
     clientId: text,
+    instance: text,
     schemaHash: text,
-    cursor: optional(record({ global: count, client: count, generation: count })),
+    cursor: optional(bytes),
   }),
-  push: () => ({ id: count, events: bytes }),
-  image: () => ({}),
+  push: () => ({ id: count, push: bytes }),
   bye: () => ({}),
 }
 
@@ -110,15 +116,15 @@ const leaderToSession: Shapes = {
   'boot-status': () => ({ status: bootStatus }),
   welcome: () => ({
     image: optional(bytes),
-    events: optional(bytes),
+    history: bytes,
     storageMode: oneOf('persisted', 'in-memory'),
   }),
-  image: () => ({ image: bytes }),
   'push-result': (message) =>
     message.outcome === 'failed'
       ? { id: count, failedIndex: count, code: text, message: text }
       : { id: count, outcome: oneOf('accepted', 'rejected') },
-  advance: () => ({ events: bytes }),
+  news: () => ({ news: bytes }),
+  rejoin: () => ({}),
   error: () => error,
 }
 
@@ -151,6 +157,7 @@ const tabToWorker: Shapes = {
   init: () => ({
     protocol: count,
     storeId: text,
+    clientId: text,
     directory: text,
     resetPersistence: flag,
     sessionPort: port,

@@ -33,6 +33,8 @@ export interface ConnectOptions {
   readonly schemaDescriptor: string
   /** For a leader that lives in this thread. */
   readonly materialize: Materialize
+  /** For the sync backend, as JSON has it. */
+  readonly syncPayload?: unknown
   readonly onBootStatus: (status: BootStatus) => void
 }
 

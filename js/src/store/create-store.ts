@@ -7,6 +7,7 @@
  * Whatever fails on the way rejects the promise, and leaves nothing open.
  */
 
+import { nanoid } from 'nanoid'
 import { LiveStoreError, messageOf } from '../errors.js'
 import { type BatchUpdates, reportToHost } from '../reactivity/deliveries.js'
 import { schemaDescriptor } from '../schema/descriptor.js'
@@ -35,7 +36,10 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   readonly signal?: AbortSignal | undefined
   /** Anything; found again as `store.context`. */
   readonly context?: Context | undefined
-  /** Events of this tab that the leader could not take, and that were rolled back here. */
+  /**
+   * Events of this tab that the leader could not take, or that the sync backend refused for good
+   * (`accepted`). They have been rolled back.
+   */
   readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
 }
 
@@ -73,6 +77,7 @@ export const createStorePromise = async <
     const session = ClientSession.open(link.engine, {
       clientId: link.clientId,
       sessionId: link.sessionId,
+      instance: instanceName(link.sessionId),
       schemaDescriptor: descriptor,
       materialize: gate.materialize,
     })
@@ -111,6 +116,14 @@ export const createStorePromise = async <
   }
 }
 
+/** Long enough that no two session objects ever share a name, however many this session id had. */
+const instanceIdLength = 21
+/** A session id may fill all the bytes that a name may have. */
+const instancePrefixLength = 40
+
+const instanceName = (sessionId: string): string =>
+  `${[...sessionId].slice(0, instancePrefixLength).join('')}-${nanoid(instanceIdLength)}`
+
 const drive = (
   session: ClientSession,
   link: SessionLink,
@@ -141,7 +154,11 @@ const drive = (
     },
     onFollow: control.onFollow,
     onStatus: control.onStatus,
-    onBootStatus,
+    onBootStatus: (status) => {
+      // After the boot nobody listens any more; what the leader warns of then must not be lost.
+      if (isReady && status.stage === 'warning') console.warn(`livestore: ${status.message}`)
+      else onBootStatus(status)
+    },
     onTrouble: ({ code, message }) =>
       console.error(
         `livestore: the leader cannot store events at the moment (${code}): ${message}`,

@@ -9,7 +9,7 @@ import type { LeaderPort } from './adapter.js'
 import { type DrivenSession, type DriverHandlers, SessionDriver } from './session-driver.js'
 
 const bytes = (...values: number[]): ArrayBuffer => new Uint8Array(values).buffer
-const outcome = (parts: Partial<ReturnType<DrivenSession['onAdvance']>> = {}) => ({
+const outcome = (parts: Partial<ReturnType<DrivenSession['onNews']>> = {}) => ({
   stale: [],
   rejected: [],
   needImage: false,
@@ -42,19 +42,20 @@ class FakePort implements LeaderPort {
 /** A session that writes down what was asked of it. Each pending number is one push. */
 class FakeSession implements DrivenSession {
   readonly schemaHash = 'hash'
+  readonly instance = 's-1'
   readonly calls: string[] = []
   pending: number[] = []
   upstream = 0
-  next: Partial<Record<keyof DrivenSession, () => ReturnType<DrivenSession['onAdvance']>>> = {}
+  next: Partial<Record<keyof DrivenSession, () => ReturnType<DrivenSession['onNews']>>> = {}
   #inFlight = false
 
-  #outcome(name: 'loadImage' | 'onAdvance' | 'onPushFailed') {
+  #outcome(name: 'loadImage' | 'onNews' | 'onHistory' | 'onPushFailed') {
     const answer = this.next[name]
     delete this.next[name]
     return answer?.() ?? outcome()
   }
-  loadImage(image: Uint8Array) {
-    this.calls.push(`image ${image[0]}`)
+  loadImage(image: Uint8Array, history: Uint8Array) {
+    this.calls.push(`image ${image[0]} history ${history[0]}`)
     return this.#outcome('loadImage')
   }
   nextPush() {
@@ -79,16 +80,21 @@ class FakeSession implements DrivenSession {
     this.pending.shift()
     return this.#outcome('onPushFailed')
   }
-  onAdvance(events: Uint8Array) {
-    const result = this.#outcome('onAdvance')
-    this.calls.push(`advance ${events[0]}`)
+  onNews(news: Uint8Array) {
+    const result = this.#outcome('onNews')
+    this.calls.push(`news ${news[0]}`)
     this.upstream += 1
+    return result
+  }
+  onHistory(history: Uint8Array) {
+    const result = this.#outcome('onHistory')
+    this.calls.push(`history ${history[0]}`)
     return result
   }
   onLeaderChange() {
     this.calls.push('leader change')
     this.#inFlight = false
-    return { global: this.upstream, client: 0, generation: 0 }
+    return new Uint8Array([this.upstream])
   }
   syncStatus() {
     return { pendingCount: this.pending.length }
@@ -119,7 +125,7 @@ const setUp = () => {
   /** Attached and welcomed, with everything of the welcome forgotten. */
   const welcomed = () => {
     const port = attach()
-    port.answer({ type: 'welcome', image: bytes(1), storageMode: 'persisted' })
+    port.answer({ type: 'welcome', image: bytes(1), history: bytes(0), storageMode: 'persisted' })
     port.said.length = 0
     session.calls.length = 0
     return port
@@ -138,11 +144,18 @@ describe('hello and welcome', () => {
     const { session, handlers, attach } = setUp()
     const port = attach()
     expect(port.said).toEqual([
-      { type: 'hello', protocol: 1, clientId: 'c', sessionId: 's', schemaHash: 'hash' },
+      {
+        type: 'hello',
+        protocol: 1,
+        clientId: 'c',
+        sessionId: 's',
+        instance: 's-1',
+        schemaHash: 'hash',
+      },
     ])
     expect(handlers.onReady).not.toHaveBeenCalled()
-    port.answer({ type: 'welcome', image: bytes(7), storageMode: 'in-memory' })
-    expect(session.calls).toEqual(['leader change', 'image 7'])
+    port.answer({ type: 'welcome', image: bytes(7), history: bytes(0), storageMode: 'in-memory' })
+    expect(session.calls).toEqual(['leader change', 'image 7 history 0'])
     expect(handlers.onReady).toHaveBeenCalledExactlyOnceWith('in-memory')
   })
 
@@ -154,20 +167,25 @@ describe('hello and welcome', () => {
     expect(handlers.onBootStatus).toHaveBeenCalledExactlyOnceWith(status)
   })
 
-  test('between hello and welcome nothing is pushed and no advance is taken in', async () => {
+  test('between hello and welcome nothing is pushed and no news is taken in', async () => {
     const { session, attach, commit } = setUp()
     const port = attach()
     await commit(1)
-    port.answer({ type: 'advance', events: bytes(9) })
+    port.answer({ type: 'news', news: bytes(9) })
     expect(port.types()).toEqual(['hello'])
-    port.answer({ type: 'welcome', image: bytes(1), storageMode: 'persisted' })
-    expect(session.calls).toEqual(['leader change', 'image 1'])
+    port.answer({ type: 'welcome', image: bytes(1), history: bytes(0), storageMode: 'persisted' })
+    expect(session.calls).toEqual(['leader change', 'image 1 history 0'])
     expect(port.types()).toEqual(['hello', 'push'])
   })
 
   test('a second welcome changes nothing', () => {
     const { session, handlers, welcomed } = setUp()
-    welcomed().answer({ type: 'welcome', image: bytes(2), storageMode: 'in-memory' })
+    welcomed().answer({
+      type: 'welcome',
+      image: bytes(2),
+      history: bytes(0),
+      storageMode: 'in-memory',
+    })
     expect(session.calls).toEqual([])
     expect(handlers.onReady).toHaveBeenCalledOnce()
   })
@@ -193,7 +211,7 @@ describe('push', () => {
     driver.schedulePush()
     expect(port.said).toEqual([])
     await Promise.resolve()
-    expect(port.said).toEqual([{ type: 'push', id: 1, events: bytes(5) }])
+    expect(port.said).toEqual([{ type: 'push', id: 1, push: bytes(5) }])
   })
 
   test('one push is unanswered at most; accepted sends the next one', async () => {
@@ -207,8 +225,8 @@ describe('push', () => {
     expect(session.calls).toEqual(['accepted'])
     expect(handlers.onStatus).toHaveBeenCalledOnce()
     expect(port.said).toEqual([
-      { type: 'push', id: 1, events: bytes(1) },
-      { type: 'push', id: 2, events: bytes(2) },
+      { type: 'push', id: 1, push: bytes(1) },
+      { type: 'push', id: 2, push: bytes(2) },
     ])
     port.answer({ type: 'push-result', id: 2, outcome: 'accepted' })
     expect(port.said).toHaveLength(2)
@@ -218,11 +236,11 @@ describe('push', () => {
     const { session, welcomed, commit } = setUp()
     const port = welcomed()
     await commit(1)
-    port.answer({ type: 'advance', events: bytes(3) })
+    port.answer({ type: 'news', news: bytes(3) })
     session.pending = [2]
     port.answer({ type: 'push-result', id: 1, outcome: 'rejected' })
-    expect(session.calls).toEqual(['advance 3', 'rejected'])
-    expect(port.said.at(-1)).toEqual({ type: 'push', id: 2, events: bytes(2) })
+    expect(session.calls).toEqual(['news 3', 'rejected'])
+    expect(port.said.at(-1)).toEqual({ type: 'push', id: 2, push: bytes(2) })
   })
 
   test('a rejection that nothing explains asks for what is missing', async () => {
@@ -231,7 +249,7 @@ describe('push', () => {
     await commit(1)
     session.next.onPushRejected = gap
     port.answer({ type: 'push-result', id: 1, outcome: 'rejected' })
-    expect(port.said.at(-1)).toMatchObject({ type: 'hello', cursor: { global: 0 } })
+    expect(port.said.at(-1)).toMatchObject({ type: 'hello', cursor: bytes(0) })
   })
 
   test('failed tells of the rejected event and pushes the rest', async () => {
@@ -252,7 +270,7 @@ describe('push', () => {
     })
     expect(session.calls).toEqual(['failed 0 Constraint'])
     expect(handlers.onFollow).toHaveBeenCalledExactlyOnceWith(rejected)
-    expect(port.said.at(-1)).toEqual({ type: 'push', id: 2, events: bytes(2) })
+    expect(port.said.at(-1)).toEqual({ type: 'push', id: 2, push: bytes(2) })
   })
 
   test('an answer to a push that is not in flight is ignored', async () => {
@@ -270,20 +288,20 @@ describe('push', () => {
     session.nextPush = () => shared.subarray(1, 3)
     driver.schedulePush()
     await Promise.resolve()
-    expect(port.said).toEqual([{ type: 'push', id: 1, events: bytes(2, 3) }])
+    expect(port.said).toEqual([{ type: 'push', id: 1, push: bytes(2, 3) }])
     expect(shared.byteLength).toBe(4)
   })
 })
 
-describe('advance', () => {
+describe('news', () => {
   test('is handed on with its outcome', () => {
     const { session, handlers, welcomed } = setUp()
     const port = welcomed()
     handlers.onFollow.mockClear()
     const followed = outcome({ stale: [1, 2] })
-    session.next.onAdvance = () => followed
-    port.answer({ type: 'advance', events: bytes(8) })
-    expect(session.calls).toEqual(['advance 8'])
+    session.next.onNews = () => followed
+    port.answer({ type: 'news', news: bytes(8) })
+    expect(session.calls).toEqual(['news 8'])
     expect(handlers.onFollow).toHaveBeenCalledExactlyOnceWith(followed)
   })
 
@@ -291,37 +309,37 @@ describe('advance', () => {
     const { session, handlers, welcomed, commit } = setUp()
     const port = welcomed()
     await commit(1)
-    session.next.onAdvance = gap
-    port.answer({ type: 'advance', events: bytes(8) })
-    expect(port.said.at(-1)).toMatchObject({ type: 'hello', cursor: { global: 0 } })
+    session.next.onNews = gap
+    port.answer({ type: 'news', news: bytes(8) })
+    expect(port.said.at(-1)).toMatchObject({ type: 'hello', cursor: bytes(0) })
     port.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
-    port.answer({ type: 'advance', events: bytes(9) })
+    port.answer({ type: 'news', news: bytes(9) })
     expect(session.calls).toEqual(['leader change'])
-    port.answer({ type: 'welcome', events: bytes(6), storageMode: 'persisted' })
-    expect(session.calls).toEqual(['leader change', 'advance 6'])
-    expect(port.said.at(-1)).toEqual({ type: 'push', id: 2, events: bytes(1) })
+    port.answer({ type: 'welcome', history: bytes(6), storageMode: 'persisted' })
+    expect(session.calls).toEqual(['leader change', 'history 6'])
+    expect(port.said.at(-1)).toEqual({ type: 'push', id: 2, push: bytes(1) })
     expect(handlers.onFailure).not.toHaveBeenCalled()
   })
 
   test('if not even the welcome fits, the whole state is asked for', () => {
     const { session, welcomed } = setUp()
     const port = welcomed()
-    session.next.onAdvance = gap
-    port.answer({ type: 'advance', events: bytes(8) })
-    session.next.onAdvance = gap
-    port.answer({ type: 'welcome', events: bytes(9), storageMode: 'persisted' })
+    session.next.onNews = gap
+    port.answer({ type: 'news', news: bytes(8) })
+    session.next.onHistory = gap
+    port.answer({ type: 'welcome', history: bytes(9), storageMode: 'persisted' })
     expect(port.said.at(-1)).toEqual(expect.not.objectContaining({ cursor: expect.anything() }))
-    port.answer({ type: 'welcome', image: bytes(5), storageMode: 'persisted' })
-    expect(session.calls.at(-1)).toBe('image 5')
+    port.answer({ type: 'welcome', image: bytes(5), history: bytes(0), storageMode: 'persisted' })
+    expect(session.calls.at(-1)).toBe('image 5 history 0')
   })
 
   test('a leader that can never be followed is given up, not asked for ever', () => {
     const { session, handlers, welcomed } = setUp()
     const port = welcomed()
     for (let i = 0; i < 10; i++) {
-      session.next.onAdvance = gap
-      port.answer({ type: 'advance', events: bytes(8) })
-      port.answer({ type: 'welcome', storageMode: 'persisted' })
+      session.next.onNews = gap
+      port.answer({ type: 'news', news: bytes(8) })
+      port.answer({ type: 'welcome', history: bytes(9), storageMode: 'persisted' })
     }
     expect(handlers.onFailure).toHaveBeenCalledOnce()
     expect(handlers.onFailure.mock.calls[0]?.[0].code).toBe('UpstreamGap')
@@ -331,37 +349,67 @@ describe('advance', () => {
   test('damaged bytes are a failure', () => {
     const { session, handlers, welcomed } = setUp()
     const port = welcomed()
-    session.next.onAdvance = () => {
+    session.next.onNews = () => {
       throw new LiveStoreError('MalformedBytes', 'damaged')
     }
-    port.answer({ type: 'advance', events: bytes(8) })
+    port.answer({ type: 'news', news: bytes(8) })
     expect(handlers.onFailure.mock.calls[0]?.[0].code).toBe('MalformedBytes')
   })
 })
 
 describe('image', () => {
-  test('is asked for once, holds back pushes, and then they go on', async () => {
+  test('is asked for by a hello without a cursor, and pushes wait for it', async () => {
     const { session, welcomed, commit } = setUp()
     const port = welcomed()
-    session.next.onAdvance = () => outcome({ needImage: true })
-    port.answer({ type: 'advance', events: bytes(8) })
-    session.next.onAdvance = () => outcome({ needImage: true })
-    port.answer({ type: 'advance', events: bytes(9) })
+    session.next.onNews = () => outcome({ needImage: true })
+    port.answer({ type: 'news', news: bytes(8) })
+    port.answer({ type: 'news', news: bytes(9) })
     await commit(1)
-    expect(port.types()).toEqual(['image'])
-    port.answer({ type: 'image', image: bytes(4) })
-    expect(session.calls.at(-1)).toBe('image 4')
-    await Promise.resolve()
-    expect(port.types()).toEqual(['image', 'push'])
+    expect(port.types()).toEqual(['hello'])
+    expect(port.said[0]).not.toHaveProperty('cursor')
+    port.answer({ type: 'welcome', image: bytes(4), history: bytes(0), storageMode: 'persisted' })
+    expect(session.calls).toEqual(['news 8', 'leader change', 'image 4 history 0'])
+    expect(port.types()).toEqual(['hello', 'push'])
   })
 
-  test('is asked for after the welcome that needs it', () => {
-    const { session, attach, welcomed } = setUp()
+  test('is asked for after a welcome that needs it', () => {
+    const { session, handlers, attach, welcomed } = setUp()
     welcomed()
     const port = attach()
-    session.next.onAdvance = () => outcome({ needImage: true })
-    port.answer({ type: 'welcome', events: bytes(8), storageMode: 'persisted' })
-    expect(port.types()).toEqual(['hello', 'image'])
+    session.next.onHistory = () => outcome({ needImage: true })
+    port.answer({ type: 'welcome', history: bytes(8), storageMode: 'persisted' })
+    expect(port.types()).toEqual(['hello', 'hello'])
+    expect(port.said[1]).not.toHaveProperty('cursor')
+    expect(handlers.onReady).toHaveBeenCalledOnce()
+  })
+
+  test('that never suffices makes this leader useless, not asked for ever', () => {
+    const { session, handlers, attach } = setUp()
+    const port = attach()
+    session.loadImage = () => outcome({ needImage: true })
+    for (let i = 0; i < 10; i++) {
+      port.answer({ type: 'welcome', image: bytes(4), history: bytes(0), storageMode: 'persisted' })
+    }
+    expect(handlers.onFailure).toHaveBeenCalledOnce()
+    expect(port.types()).toEqual(['hello', 'hello', 'hello'])
+  })
+})
+
+describe('rejoin', () => {
+  test('says hello with the cursor, and pushes again what is pending then', async () => {
+    const { session, handlers, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    for (let i = 0; i < 10; i++) {
+      port.said.length = 0
+      port.answer({ type: 'rejoin' })
+      expect(port.said).toMatchObject([{ type: 'hello', cursor: bytes(0) }])
+      port.answer({ type: 'rejoin' })
+      port.answer({ type: 'welcome', history: bytes(i), storageMode: 'persisted' })
+      expect(port.types()).toEqual(['hello', 'push'])
+    }
+    expect(session.calls.slice(-2)).toEqual(['leader change', 'history 9'])
+    expect(handlers.onFailure).not.toHaveBeenCalled()
   })
 })
 
@@ -369,15 +417,15 @@ describe('leader change', () => {
   test('the new leader gets the cursor, and what was in flight once more', async () => {
     const { session, handlers, attach, welcomed, commit } = setUp()
     const first = welcomed()
-    first.answer({ type: 'advance', events: bytes(8) })
+    first.answer({ type: 'news', news: bytes(8) })
     await commit(1)
     const second = attach()
     expect(first.isClosed).toBe(true)
-    expect(second.said).toMatchObject([{ type: 'hello', cursor: { global: 1 } }])
+    expect(second.said).toMatchObject([{ type: 'hello', cursor: bytes(1) }])
     first.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
     expect(session.pending).toEqual([1])
-    second.answer({ type: 'welcome', events: bytes(9), storageMode: 'persisted' })
-    expect(second.said.at(-1)).toEqual({ type: 'push', id: 2, events: bytes(1) })
+    second.answer({ type: 'welcome', history: bytes(9), storageMode: 'persisted' })
+    expect(second.said.at(-1)).toEqual({ type: 'push', id: 2, push: bytes(1) })
     expect(handlers.onReady).toHaveBeenCalledOnce()
   })
 
@@ -406,7 +454,7 @@ describe('close', () => {
     const port = welcomed()
     driver.close()
     driver.close()
-    port.answer({ type: 'advance', events: bytes(8) })
+    port.answer({ type: 'news', news: bytes(8) })
     expect(port.types()).toEqual(['bye'])
     expect(port.isClosed).toBe(true)
     expect(session.calls).toEqual([])
@@ -424,7 +472,7 @@ describe('close', () => {
     const { driver, handlers, attach } = setUp()
     handlers.onFollow.mockImplementation(() => driver.close())
     const port = attach()
-    port.answer({ type: 'welcome', image: bytes(1), storageMode: 'persisted' })
+    port.answer({ type: 'welcome', image: bytes(1), history: bytes(0), storageMode: 'persisted' })
     expect(port.types()).toEqual(['hello', 'bye'])
     expect(handlers.onReady).not.toHaveBeenCalled()
   })

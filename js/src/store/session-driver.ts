@@ -1,10 +1,10 @@
 /**
- * Drives one client session over the ports to its leaders: hello and welcome, pushes, advances,
- * images, and the change from one leader to the next.
+ * Drives one client session over the ports to its leaders: hello and welcome, pushes, news, and the
+ * change from one leader to the next.
  *
- *     attach(port) ── hello ──► leader ── welcome ──► following: push ⇄ push-result, advance
+ *     attach(port) ── hello ──► leader ── welcome ──► following: push ⇄ push-result, news
  *                       ▲                                │
- *                       └──── lost track, new leader ────┘
+ *                       └─ lost track, rejoin, no image ─┘
  *
  * It decides when to speak, never what events mean: that is the engine's. It knows no store, no
  * query and no browser API.
@@ -16,13 +16,12 @@
 
 import { errorFromReply, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import {
-  type AdvanceMessage,
   type BootStatus,
-  type ImageMessage,
   type LeaderToSession,
+  type NewsMessage,
   type PushResultMessage,
   protocolVersion,
-  type SeqNumData,
+  type RejoinMessage,
   type StorageMode,
   type WelcomeMessage,
 } from '../protocol/messages.js'
@@ -32,13 +31,15 @@ import type { LeaderPort } from './adapter.js'
 /** What the driver uses of a `ClientSession`. */
 export interface DrivenSession {
   readonly schemaHash: string
-  loadImage(image: Uint8Array): FollowOutcome
+  readonly instance: string
+  loadImage(image: Uint8Array, history: Uint8Array): FollowOutcome
   nextPush(): Uint8Array | undefined
   onPushAccepted(): void
   onPushRejected(): void
   onPushFailed(failedIndex: number, code: string, message: string): FollowOutcome
-  onAdvance(events: Uint8Array): FollowOutcome
-  onLeaderChange(): SeqNumData
+  onNews(news: Uint8Array): FollowOutcome
+  onHistory(history: Uint8Array): FollowOutcome
+  onLeaderChange(): Uint8Array
   syncStatus(): { readonly pendingCount: number }
 }
 
@@ -69,7 +70,6 @@ export class SessionDriver {
   #pushId = 0
   #inFlight: number | undefined
   #pushScheduled = false
-  #awaitsImage = false
   #hellosInARow = 0
   readonly #idleWaiters = new Set<() => void>()
 
@@ -138,18 +138,24 @@ export class SessionDriver {
   }
 
   #greet(withCursor: boolean): void {
-    const cursor = this.#session.onLeaderChange()
+    const cursor = ownBuffer(this.#session.onLeaderChange())
     this.#state = 'greeting'
     this.#inFlight = undefined
-    this.#awaitsImage = false
     this.#hellosInARow += 1
     this.#port?.post({
       type: 'hello',
       protocol: protocolVersion,
       ...this.#ids,
+      instance: this.#session.instance,
       schemaHash: this.#session.schemaHash,
       ...(withCursor ? { cursor } : {}),
     })
+  }
+
+  /** Says hello to the same leader again, unless that has led to nothing too often. */
+  #greetAgain(withCursor: boolean, why: LiveStoreError): void {
+    if (this.#hellosInARow >= HELLOS_IN_A_ROW_MAX) this.#giveUp(why)
+    else this.#greet(withCursor)
   }
 
   #take(message: LeaderToSession): void {
@@ -178,31 +184,33 @@ export class SessionDriver {
     }
   }
 
-  #follow(message: ImageMessage | AdvanceMessage | PushResultMessage): void {
+  #follow(message: NewsMessage | RejoinMessage | PushResultMessage): void {
     switch (message.type) {
-      case 'advance':
-        this.#progressed(this.#session.onAdvance(new Uint8Array(message.events)))
+      case 'news':
+        this.#progressed(this.#session.onNews(new Uint8Array(message.news)))
         break
-      case 'image':
-        this.#awaitsImage = false
-        this.#progressed(this.#session.loadImage(new Uint8Array(message.image)))
+      case 'rejoin':
+        this.#hellosInARow = 0
+        this.#greet(true)
         break
       case 'push-result':
         if (message.id === this.#inFlight) this.#takePushResult(message)
     }
   }
 
-  #takeWelcome(message: WelcomeMessage): void {
-    const { image, events, storageMode } = message
-    if (image !== undefined) this.#followed(this.#session.loadImage(new Uint8Array(image)))
-    if (events !== undefined) this.#followed(this.#session.onAdvance(new Uint8Array(events)))
-    if (this.#state !== 'greeting') return
+  #takeWelcome({ image, history, storageMode }: WelcomeMessage): void {
+    const outcome =
+      image === undefined
+        ? this.#session.onHistory(new Uint8Array(history))
+        : this.#session.loadImage(new Uint8Array(image), new Uint8Array(history))
+    this.#followed(outcome)
+    // A handler may have closed this, and without the image hello has been said anew.
+    if (this.#state !== 'greeting' || outcome.needImage) return
     this.#state = 'following'
     if (!this.#ready) {
       this.#ready = true
       this.#handlers.onReady(storageMode)
     }
-    if (this.#awaitsImage) this.#port?.post({ type: 'image' })
     this.#push()
   }
 
@@ -229,34 +237,31 @@ export class SessionDriver {
   }
 
   #followed(outcome: FollowOutcome): void {
-    if (outcome.needImage && !this.#awaitsImage) {
-      this.#awaitsImage = true
-      // During a welcome the request follows it, so that the leader knows this session by then.
-      if (this.#state === 'following') this.#port?.post({ type: 'image' })
-    }
     this.#handlers.onFollow(outcome)
     this.#statusChanged()
-    if (this.#state === 'following') this.schedulePush()
+    if (this.#port === undefined) return
+    // The whole state is what a hello without a cursor asks for.
+    if (outcome.needImage) this.#greetAgain(false, noImage())
+    else if (this.#state === 'following') this.schedulePush()
   }
 
   #push(): void {
-    if (this.#state !== 'following' || this.#inFlight !== undefined || this.#awaitsImage) return
-    const batch = this.#session.nextPush()
-    if (batch === undefined) return
+    if (this.#state !== 'following' || this.#inFlight !== undefined) return
+    const bytes = this.#session.nextPush()
+    if (bytes === undefined) return
     this.#pushId += 1
     this.#inFlight = this.#pushId
-    const events = ownBuffer(batch)
-    this.#port?.post({ type: 'push', id: this.#pushId, events }, [events])
+    const push = ownBuffer(bytes)
+    this.#port?.post({ type: 'push', id: this.#pushId, push }, [push])
   }
 
   /** What came could not be followed. A gap is repaired by asking for what is missing. */
   #recover(message: LeaderToSession, error: LiveStoreError): void {
     const wasCursorAsked = message.type === 'welcome' && message.image === undefined
-    const isAnswerable =
-      error.code === 'UpstreamGap' || error.code === 'NotUndoable' || wasCursorAsked
-    if (!isAnswerable || this.#hellosInARow >= HELLOS_IN_A_ROW_MAX) this.#giveUp(error)
     // If not even the answer to a cursor continues what is here, only the whole state will do.
-    else this.#greet(message.type !== 'welcome')
+    if (wasCursorAsked) this.#greetAgain(false, error)
+    else if (error.code === 'UpstreamGap') this.#greetAgain(message.type !== 'welcome', error)
+    else this.#giveUp(error)
   }
 
   #giveUp(error: LiveStoreError): void {
@@ -283,6 +288,9 @@ const ownBuffer = (bytes: Uint8Array): ArrayBuffer =>
   bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
     ? bytes.buffer
     : bytes.slice().buffer
+
+const noImage = (): LiveStoreError =>
+  new LiveStoreError('Internal', 'the state of the leader does not let this tab follow it')
 
 const asLiveStoreError = (thrown: unknown): LiveStoreError =>
   isLiveStoreError(thrown)

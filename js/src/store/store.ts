@@ -3,7 +3,7 @@
  *
  *     commit ──► ClientSession (engine) ──► stale live queries ──► QueryGraph ──► subscribers
  *        └────────► SessionDriver ──► leader          ▲
- *                        └── advance, rebase ─────────┘
+ *                        └── news ────────────────────┘
  *
  * Everything here is synchronous but `shutdown`: a commit is visible to every query when it
  * returns, and what the leader says later only ever arrives between two tasks of the app. A call
@@ -456,9 +456,12 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   #reportRejected(rejected: readonly Rejection[]): void {
     const { onRejected } = this.#parts
     if (onRejected === undefined) {
-      for (const { event, code, message } of rejected) {
+      for (const { counter, event, accepted, code, message } of rejected) {
+        // Of an accepted one the session knows the place only.
+        const which = accepted ? seqNumText(event.seqNum) : `'${event.name}'`
         console.error(
-          `livestore: the event '${event.name}' was rejected and rolled back (${code}): ${message}`,
+          `livestore: the event ${which} (number ${counter} of this session) was rejected and ` +
+            `rolled back (${code}): ${message}`,
         )
       }
       return

@@ -11,15 +11,9 @@ import type {
   EngineModule,
   FollowOutcomeValue,
 } from '../../../wasm/types/module.js'
-import { type ErrorCode, errorFromReply, errorNumbers, LiveStoreError } from '../errors.js'
-import {
-  decodeEvents,
-  type NewEvent,
-  readIds,
-  readRows,
-  type Target,
-  writeNewEvents,
-} from './codec.js'
+import { type ErrorCode, errorNumbers, LiveStoreError } from '../errors.js'
+import { type NewEvent, readIds, readRows, type Target, writeNewEvents } from './codec.js'
+import { eventReport } from './event-report.js'
 import { type LocalEvent, materializeCallback } from './materializer.js'
 import type { Engine } from './module.js'
 import { check, unwrap } from './reply.js'
@@ -28,6 +22,7 @@ import type {
   Binds,
   EventRecord,
   Materialize,
+  Receipts,
   RowShape,
   SeqNum,
   StatementInfo,
@@ -37,9 +32,14 @@ import type {
 /** An event of a commit. `args` is what `materialize` gets; `argsJson` is what is logged. */
 export interface CommitEvent extends NewEvent, LocalEvent {}
 
-/** An event that was dropped because it can never be accepted, and why. */
+/** An event of this session that was dropped and rolled back, and why. */
 export interface Rejection {
+  /** Which of the events committed by this session, counted from 1. */
+  readonly counter: number
+  /** As it stood last. Of an accepted one only the position is known. */
   readonly event: EventRecord
+  /** The leader had it, and the sync backend refused it for good. */
+  readonly accepted: boolean
   readonly code: ErrorCode
   readonly message: string
 }
@@ -56,6 +56,11 @@ export interface FollowOutcome {
 export interface ClientSessionOptions {
   readonly clientId: string
   readonly sessionId: string
+  /**
+   * Names this one object, never used before: the leader tells by it what it has of its events. At
+   * most 256 bytes.
+   */
+  readonly instance: string
   /** What `schemaDescriptor()` made. */
   readonly schemaDescriptor: string
   readonly materialize: Materialize
@@ -63,6 +68,7 @@ export interface ClientSessionOptions {
 
 export class ClientSession implements StateReader {
   readonly schemaHash: string
+  readonly instance: string
   readonly #engine: Engine
   readonly #module: EngineModule
   readonly #slot: number
@@ -82,6 +88,7 @@ export class ClientSession implements StateReader {
     this.#statements = new Statements(module, this.#slot)
     this.#input = { module, reserve: (bytes) => module._ls_input(bytes) }
     this.schemaHash = handle.schemaHash()
+    this.instance = options.instance
     engine.materializers.set(
       this.#slot,
       materializeCallback(
@@ -96,21 +103,22 @@ export class ClientSession implements StateReader {
 
   /** @throws LiveStoreError `InvalidSchema` */
   static open(engine: Engine, options: ClientSessionOptions): ClientSession {
-    const { clientId, sessionId, schemaDescriptor } = options
+    const { clientId, sessionId, instance, schemaDescriptor } = options
     return new ClientSession(
       engine,
-      unwrap(engine.module.ClientSession.open(clientId, sessionId, schemaDescriptor)),
+      unwrap(engine.module.ClientSession.open(clientId, sessionId, instance, schemaDescriptor)),
       options,
     )
   }
 
   /**
-   * Replaces the state by the leader's `image`, with what is pending on top of it.
+   * Replaces the state by the leader's `image`, with what is pending on top of it. `history` is
+   * what the leader says of its log from the image on.
    *
-   * @throws LiveStoreError `MalformedBytes`, `SchemaMismatch`, `NewerFormat`
+   * @throws LiveStoreError `MalformedBytes`, `SchemaMismatch`, `NewerFormat`, `UpstreamGap`
    */
-  loadImage(image: Uint8Array): FollowOutcome {
-    return this.#guarded((handle) => followOutcome(unwrap(handle.loadImage(image))))
+  loadImage(image: Uint8Array, history: Uint8Array): FollowOutcome {
+    return this.#guarded((handle) => followOutcome(unwrap(handle.loadImage(image, history))))
   }
 
   /**
@@ -132,7 +140,10 @@ export class ClientSession implements StateReader {
     })
   }
 
-  /** The next batch for the leader, in a buffer of its own; undefined while one is unanswered. */
+  /**
+   * The next push for the leader, in a buffer of its own; undefined while one is unanswered, or a
+   * history or image is awaited.
+   */
   nextPush(): Uint8Array | undefined {
     return this.#live().nextPush()
   }
@@ -156,14 +167,33 @@ export class ClientSession implements StateReader {
     )
   }
 
-  /** @throws LiveStoreError `UpstreamGap` (say hello again), `MalformedBytes` */
-  onAdvance(events: Uint8Array): FollowOutcome {
-    return this.#guarded((handle) => followOutcome(unwrap(handle.onAdvance(events))))
+  /**
+   * What became of the leader's log.
+   *
+   * @throws LiveStoreError `UpstreamGap` (say hello again), `MalformedBytes`
+   */
+  onNews(news: Uint8Array): FollowOutcome {
+    return this.#guarded((handle) => followOutcome(unwrap(handle.onNews(news))))
   }
 
-  /** Forgets the push in flight. Returns the cursor for `hello`. */
-  onLeaderChange(): SeqNum {
+  /** What the leader says of its log after the cursor of `onLeaderChange`. Throws as `onNews`. */
+  onHistory(history: Uint8Array): FollowOutcome {
+    return this.#guarded((handle) => followOutcome(unwrap(handle.onHistory(history))))
+  }
+
+  /** Forgets the push in flight. Returns the cursor for `hello`, in a buffer of its own. */
+  onLeaderChange(): Uint8Array {
     return this.#live().onLeaderChange()
+  }
+
+  /** Everything pending as one push, for a later leader's `submitOrphans`, if anything is. */
+  pendingAsPush(): Uint8Array | undefined {
+    return this.#live().pendingAsPush()
+  }
+
+  /** How far the events committed here have come. */
+  receipts(): Receipts {
+    return this.#live().receipts()
   }
 
   query(sql: string, binds: Binds, shape?: RowShape): unknown[] {
@@ -244,7 +274,7 @@ const followOutcome = ({ stale, rejected, needImage }: FollowOutcomeValue): Foll
   stale,
   needImage,
   rejected: rejected.map((rejection) => {
-    const { code, message } = errorFromReply(rejection)
-    return { event: decodeEvents(rejection.event)[0] as EventRecord, code, message }
+    const { counter, accepted } = rejection
+    return { counter, accepted, ...eventReport(rejection) }
   }),
 })

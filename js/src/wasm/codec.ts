@@ -425,3 +425,99 @@ export const decodeEvents = (bytes: Uint8Array): EventRecord[] => {
     }
   })
 }
+
+/** A synced event as a sync backend gives it. */
+export interface PulledEvent {
+  readonly name: string
+  readonly argsJson: string
+  readonly global: number
+  readonly parentGlobal: number
+  readonly clientId: string
+  readonly sessionId: string
+  /** What the backend says of the event, as JSON text; empty for nothing. */
+  readonly metadataJson: string
+}
+
+/**
+ * Writes a page of a pull (core/event/event_codec.h). The engine checks it: whatever the events
+ * are, this only gives them bytes. `backendId` is empty for a backend without one.
+ */
+export const encodePage = (backendId: string, events: readonly PulledEvent[]): Uint8Array => {
+  const batch = encodeBatch(events)
+  const page = new ByteList()
+  page.byte(1)
+  page.text(backendId)
+  page.varint(batch.byteLength)
+  page.raw(batch)
+  for (const { metadataJson } of events) page.text(metadataJson)
+  return page.take()
+}
+
+const encodeBatch = (events: readonly PulledEvent[]): Uint8Array => {
+  const names = new Map<string, number>()
+  const origins = new Map<string, { readonly index: number; readonly ids: readonly string[] }>()
+  for (const { name, clientId, sessionId } of events) {
+    if (!names.has(name)) names.set(name, names.size)
+    const key = JSON.stringify([clientId, sessionId])
+    if (!origins.has(key)) origins.set(key, { index: origins.size, ids: [clientId, sessionId] })
+  }
+  const batch = new ByteList()
+  batch.byte(1)
+  batch.varint(events.length)
+  batch.varint(names.size)
+  for (const name of names.keys()) batch.text(name)
+  batch.varint(origins.size * 2)
+  for (const { ids } of origins.values()) for (const id of ids) batch.text(id)
+  for (const { name, argsJson, global, parentGlobal, clientId, sessionId } of events) {
+    for (const number of [global, 0, 0, parentGlobal, 0, 0]) batch.varint(number)
+    batch.varint(names.get(name) as number)
+    batch.varint(origins.get(JSON.stringify([clientId, sessionId]))?.index as number)
+    // The hash of an event whose definition is not known here: -1 in 64 bits.
+    batch.raw(unknownSchemaHash)
+    batch.text(argsJson)
+  }
+  return batch.take()
+}
+
+const unknownSchemaHash = new Uint8Array(8).fill(255)
+
+/** Bytes that grow as they are written. */
+class ByteList {
+  #bytes = new Uint8Array(1024)
+  #size = 0
+
+  byte(value: number): void {
+    this.#reserve(1)
+    this.#bytes[this.#size++] = value
+  }
+
+  /** REQUIRES: a safe integer of 0 or more. */
+  varint(value: number): void {
+    let rest = value
+    for (; rest >= 128; rest = Math.floor(rest / 128)) this.byte((rest % 128) | 128)
+    this.byte(rest)
+  }
+
+  text(text: string): void {
+    const bytes = encoder.encode(text)
+    this.varint(bytes.byteLength)
+    this.raw(bytes)
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.byteLength)
+    this.#bytes.set(bytes, this.#size)
+    this.#size += bytes.byteLength
+  }
+
+  take(): Uint8Array {
+    return this.#bytes.subarray(0, this.#size)
+  }
+
+  #reserve(more: number): void {
+    if (this.#size + more <= this.#bytes.byteLength) return
+    const grown = new Uint8Array(Math.max(this.#bytes.byteLength * 2, this.#size + more))
+    grown.set(this.#bytes)
+    this.#bytes = grown
+  }
+}

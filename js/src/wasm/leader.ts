@@ -6,13 +6,21 @@
  * sessions.
  */
 
-import type { LeaderCountersValue, LeaderHandle } from '../../../wasm/types/module.js'
+import type {
+  BackendRequestValue,
+  DrainEntryValue,
+  LeaderCountersValue,
+  LeaderHandle,
+  LeaderSyncStatusValue,
+} from '../../../wasm/types/module.js'
 import { errorFromReply, LiveStoreError } from '../errors.js'
+import { decodeEvents } from './codec.js'
+import { type EventReport, eventReport } from './event-report.js'
 import { materializeCallback } from './materializer.js'
 import type { Engine, StorageFile } from './module.js'
 import { check, unwrap } from './reply.js'
 import { Statements } from './statements.js'
-import type { Materialize, SeqNum } from './values.js'
+import type { EventRecord, Materialize, SeqNum } from './values.js'
 
 export type { StorageFile } from './module.js'
 
@@ -22,6 +30,10 @@ export interface LeaderOptions {
   /** Open handles, one per name of `leaderFileNames`, which the caller closes after `close()`. */
   readonly storage: readonly StorageFile[] | 'in-memory'
   readonly materialize: Materialize
+  /** Without it nothing is ever synced. The seed is a uint32, different for each client. */
+  readonly backend?: { readonly livePull: boolean; readonly jitterSeed: number } | undefined
+  /** What to do when the backend is another one than the log was synced with. Default: reset. */
+  readonly onBackendIdMismatch?: 'reset' | 'ignore' | undefined
 }
 
 export interface BootProgress {
@@ -30,9 +42,22 @@ export interface BootProgress {
   readonly total: number
 }
 
-/** What a group commit has to tell, in order. */
+export type { EventReport } from './event-report.js'
+
+/** What a drain has to tell. */
+export interface DrainOutcome {
+  /** In the order of the log. */
+  readonly entries: readonly DrainEntry[]
+  /** After the entries every session must join again: news for it were lost. */
+  readonly rejoin: boolean
+  /** Events that stay in the log without effect: their materializer failed here. */
+  readonly skipped: readonly EventReport[]
+  /** Events that the backend refused for good: they are in no log any more. */
+  readonly refused: readonly EventReport[]
+}
+
 export type DrainEntry =
-  | { readonly type: 'advance'; readonly author: number; readonly events: Uint8Array }
+  | { readonly type: 'news'; readonly author: number; readonly news: Uint8Array }
   | {
       readonly type: 'push-result'
       readonly session: number
@@ -48,6 +73,31 @@ export type DrainEntry =
       readonly code: string
       readonly message: string
     }
+
+/** What a session that joins is given; each in a buffer of its own. */
+export interface Joined {
+  readonly image: Uint8Array | undefined
+  readonly history: Uint8Array
+}
+
+/** One thing to do with the sync backend; its answer goes back with `number`. */
+export type BackendRequest =
+  | {
+      readonly kind: 'pull'
+      readonly number: number
+      /** Everything after this global number, and go on if `live`. */
+      readonly cursor: number
+      /** What the backend said of the event at the cursor, as JSON text; empty for nothing. */
+      readonly cursorMetadata: string
+      readonly live: boolean
+    }
+  | { readonly kind: 'stop-pull'; readonly number: number }
+  | { readonly kind: 'push'; readonly number: number; readonly events: readonly EventRecord[] }
+
+export type BackendFailure = 'offline' | 'unavailable' | 'server-ahead'
+
+/** In the order of BackendFailure in core/sync/backend_sync.h. */
+const failureNumbers = { offline: 0, unavailable: 1, 'server-ahead': 2 } as const
 
 /** The files a leader's storage must hold. */
 export const leaderFileNames = (engine: Engine): readonly string[] =>
@@ -89,12 +139,18 @@ export class Leader {
    *   `StorageIo`, `InvalidSchema`
    */
   static open(engine: Engine, options: LeaderOptions): Leader {
-    const { storage, schemaDescriptor } = options
+    const { storage, schemaDescriptor: schema, backend, onBackendIdMismatch } = options
     const pool = storage === 'in-memory' ? -1 : engine.registerStorage(storage)
     try {
       return new Leader(
         engine,
-        unwrap(engine.module.Leader.open(pool, schemaDescriptor)),
+        unwrap(
+          engine.module.Leader.open(pool, {
+            schema,
+            backend,
+            onBackendIdMismatch: onBackendIdMismatch === 'ignore' ? 1 : 0,
+          }),
+        ),
         pool,
         options,
       )
@@ -111,50 +167,106 @@ export class Leader {
   }
 
   /**
-   * Queues a push.
+   * Queues a push of the session with this number, which is not 0.
    *
    * @throws LiveStoreError `MalformedBytes`, `LimitExceeded`: the session is at fault.
    */
-  submit(session: number, push: number, events: Uint8Array): void {
-    check(this.#live().submit(session, push, events))
+  submit(session: number, push: number, bytes: Uint8Array): void {
+    check(this.#live().submit(session, push, bytes))
+  }
+
+  /** The same for `ClientSession.pendingAsPush` of a session that is no more. No answer comes. */
+  submitOrphans(bytes: Uint8Array): void {
+    check(this.#live().submitOrphans(bytes))
   }
 
   /**
-   * Takes everything queued into the log with one flush; accepted means durable.
+   * Takes everything queued into the log, with one flush for all pushes; accepted means durable.
    *
    * @throws LiveStoreError `StorageFull`, `StorageIo`: everything stays queued, try again later.
    */
-  drain(): readonly DrainEntry[] {
-    return unwrap(this.#live().drain()).map((entry): DrainEntry => {
-      if ('author' in entry) return { type: 'advance', ...entry }
-      const { session, push } = entry
-      if (entry.answer !== 2) {
-        return {
-          type: 'push-result',
-          session,
-          push,
-          outcome: entry.answer === 0 ? 'accepted' : 'rejected',
-        }
-      }
-      const { code, message } = errorFromReply(entry)
-      return {
-        type: 'push-result',
-        session,
-        push,
-        outcome: 'failed',
-        failedIndex: entry.failedIndex,
-        code,
-        message,
-      }
-    })
+  drain(): DrainOutcome {
+    const { entries, rejoin, skipped, refused } = unwrap(this.#live().drain())
+    return {
+      entries: entries.map(drainEntry),
+      rejoin,
+      skipped: skipped.map(eventReport),
+      refused: refused.map(eventReport),
+    }
   }
 
-  /** The events after `cursor` as a batch; undefined if the log does not hold that position. */
-  eventsAfter(cursor: SeqNum): Uint8Array | undefined {
-    return unwrap(this.#live().eventsAfter(cursor))
+  /** A drain would do, or has to tell, something. */
+  hasWork(): boolean {
+    return this.#live().hasWork()
   }
 
-  /** The state for `ClientSession.loadImage`, in a buffer of its own. */
+  /**
+   * What a session needs to follow this log: the history after `cursor`, which its `onLeaderChange`
+   * gave; or, without one that the log holds, the image and the history after that. Every push it
+   * sent before must have been answered.
+   *
+   * @throws LiveStoreError `MalformedBytes`; `StorageFull`, `StorageIo`: try again later
+   */
+  join(cursor: Uint8Array | undefined, instance: string): Joined {
+    return unwrap(this.#live().join(cursor, instance))
+  }
+
+  // --- the sync backend: these do nothing without one, nor for numbers of the past -------------
+
+  /** What to ask of the backend now. Call after each call below, each drain, and at `wakeAt`. */
+  nextRequests(nowMs: number): readonly BackendRequest[] {
+    return unwrap(this.#live().nextRequests(nowMs)).map(backendRequest)
+  }
+
+  wakeAt(nowMs: number): number | undefined {
+    return this.#live().wakeAt(nowMs)
+  }
+
+  /**
+   * Queues a page (`encodePage`) for the next drain.
+   *
+   * @throws LiveStoreError `MalformedBytes`, `UpstreamGap`, `LimitExceeded`; the pull then starts
+   *   anew, after a while
+   */
+  onPulled(pull: number, page: Uint8Array, caughtUp: boolean, nowMs: number): void {
+    check(this.#live().onPulled(pull, page, caughtUp, nowMs))
+  }
+
+  onPullEnded(pull: number, nowMs: number): void {
+    this.#live().onPullEnded(pull, nowMs)
+  }
+
+  onPullFailed(pull: number, nowMs: number): void {
+    this.#live().onPullFailed(pull, nowMs)
+  }
+
+  onPushTaken(push: number): void {
+    this.#live().onPushTaken(push)
+  }
+
+  onPushFailed(push: number, failure: BackendFailure, nowMs: number): void {
+    this.#live().onPushFailed(push, failureNumbers[failure], nowMs)
+  }
+
+  /** The backend refuses the event at `index` of the push for good. */
+  onPushRefused(push: number, index: number, reason: string, nowMs: number): void {
+    this.#live().onPushRefused(push, index, reason, nowMs)
+  }
+
+  /** The backend is another one than before, with this id, or '' for one without. */
+  onBackendReplaced(id: string): void {
+    this.#live().onBackendReplaced(id)
+  }
+
+  onConnection(online: boolean): void {
+    this.#live().onConnection(online)
+  }
+
+  syncStatus(): LeaderSyncStatusValue {
+    return this.#live().syncStatus()
+  }
+
+  /** The whole state as an SQLite database file. */
   image(): Uint8Array {
     return unwrap(this.#live().image())
   }
@@ -181,4 +293,24 @@ export class Leader {
     if (this.#handle === undefined) throw new LiveStoreError('Closed', 'the leader has been closed')
     return this.#handle
   }
+}
+
+const drainEntry = (entry: DrainEntryValue): DrainEntry => {
+  if ('author' in entry) return { type: 'news', ...entry }
+  const { session, push } = entry
+  if (entry.answer !== 2) {
+    const outcome = entry.answer === 0 ? 'accepted' : 'rejected'
+    return { type: 'push-result', session, push, outcome }
+  }
+  const { code, message } = errorFromReply(entry)
+  const { failedIndex } = entry
+  return { type: 'push-result', session, push, outcome: 'failed', failedIndex, code, message }
+}
+
+const backendRequest = (request: BackendRequestValue): BackendRequest => {
+  const { number } = request
+  if (request.kind === 1) return { kind: 'stop-pull', number }
+  if (request.kind === 2) return { kind: 'push', number, events: decodeEvents(request.events) }
+  const { cursor, cursorMetadata, live } = request
+  return { kind: 'pull', number, cursor, cursorMetadata, live }
 }

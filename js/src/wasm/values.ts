@@ -34,6 +34,18 @@ export interface EventRecord {
   readonly sessionId: string
 }
 
+/**
+ * How far the events of a session have come, counted from 1: all up to it, but for rejected ones.
+ */
+export interface Receipts {
+  /** The last event committed. */
+  readonly committed: number
+  /** Flushed by the leader. */
+  readonly persisted: number
+  /** Ordered by the sync backend; 0 for ever without one. */
+  readonly synced: number
+}
+
 /** What a materialization starts from. */
 export interface MaterializeInput extends EventRecord {
   /** True for an event of the commit in progress: `args` are the decoded arguments it was given. */
