@@ -300,6 +300,7 @@ Result<FollowOutcome> ClientSession::LoadImage(BytesView image, BytesView histor
   self.awaiting_image = false;
   self.awaiting_history = false;
   self.state_lost = false;
+  self.told.clear();
   if (self.in_flight > 0) self.in_flight_outdated = true;
 
   FollowOutcome outcome;

@@ -86,6 +86,8 @@ struct ClientSession::Impl {
   SeqNum uncounted_until;
   uint64_t last_counter = 0;
   uint64_t synced_counter = 0;
+  // Refused events that are still here, because the news of it needed an image.
+  std::vector<uint64_t> told;
 
   size_t in_flight = 0;  // Events of the unanswered push; always the front of pending.
   bool in_flight_outdated =

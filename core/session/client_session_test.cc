@@ -609,6 +609,30 @@ TEST_F(ClientSessionTest, ARefusedOwnEventIsReportedAndTheOthersMoveUp) {
   EXPECT_EQ(Receipts(), "4 3 3");
 }
 
+TEST_F(ClientSessionTest, ARefusalThatComesWithWhatNeedsAnImageIsReportedOnce) {
+  Sync();
+  ASSERT_TRUE(Commit({TodoCreated("a")}).ok());
+  PushAll();
+  ASSERT_TRUE(Commit({TodoCreated("b")}).ok());
+  Refuse(0);
+  Other(Broken());
+  const auto news =
+      EncodeNews(NewsAfter(0, 0, {{.index = 0, .error = {ErrorCode::kBackendRefused, "no"}}}));
+  const auto outcome = session_->OnNews(news);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_TRUE(outcome->need_image);
+  EXPECT_THAT(outcome->rejected, ElementsAre(Field(&RejectedEvent::counter, 1u)));
+  session_->OnLeaderChange();
+  const auto again = session_->OnHistory(EncodeHistory({.accepted = 1, .news = *DecodeNews(news)}));
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE(again->need_image);
+  EXPECT_THAT(again->rejected, IsEmpty());
+  const auto loaded = Load(1);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_THAT(loaded->rejected, IsEmpty());
+  EXPECT_EQ(Todos(), "b");
+}
+
 TEST_F(ClientSessionTest, EverythingAcceptedMayBeRefused) {
   Sync();
   ASSERT_TRUE(Commit({TodoCreated("a")}).ok());

@@ -175,6 +175,9 @@ Result<std::optional<FollowPlan>> ClientSession::Impl::PlanFollow(const News& ne
                                      "refused it"}});
     }
   }
+  std::erase_if(plan.rejected, [this](const RejectedEvent& rejected) {
+    return std::ranges::find(told, rejected.counter) != told.end();
+  });
   return std::optional(std::move(plan));
 }
 
@@ -234,7 +237,12 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known
     // The leader has this history in its state, so its image is right whatever failed here.
     savepoint.Rollback();
     state->SetHead(old_head.seq, old_head.event_hash);
-    return NeedImage();
+    FollowOutcome image = NeedImage();
+    for (RejectedEvent& rejected : plan->rejected) {
+      told.push_back(rejected.counter);  // An image says nothing of what is not in it.
+      image.rejected.push_back(std::move(rejected));
+    }
+    return image;
   }
 
   FollowOutcome outcome;
