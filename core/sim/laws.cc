@@ -153,10 +153,12 @@ void World::Law2_AcceptedIsDurable(Client& client, bool cut) {
     const uint32_t count = found == times.end() ? 0 : found->second;
     if (count > 1) return Fail(3, client.id + ": " + uid + " is in the log twice");
     const bool owed = fact->persisted || fact->journaled;
-    const bool excused = fact->rejected || fact->forgiven || backend_->refused().contains(uid);
+    const bool excused = fact->rejected || fact->forgiven || (fact->leader_fails && !fact->alive) ||
+                         backend_->refused().contains(uid);
     if (owed && !excused && count == 0) {
       return Fail(2, client.id + ": " + uid + " was accepted, and is not in the log" +
-                         (cut ? " after a power cut" : ""));
+                         (cut ? " after a power cut" : "") + ", which ends at " +
+                         (log->events.empty() ? "e0" : ToString(log->events.back().seq)));
     }
   }
   Law5_OneOrder(client, log->events, log->upstream_head, log->backend_id);
@@ -213,7 +215,9 @@ void World::Law3_EveryEventArrives(Client& client, const std::vector<Event>& log
       return Fail(3, client.id + ": " + uid + " is in the log, though the backend refused it");
     }
     const bool owed = fact->persisted || fact->journaled || fact->alive;
-    if (owed && !fact->rejected && !refused && !fact->forgiven && count == 0) {
+    const bool excused =
+        fact->rejected || refused || fact->forgiven || (fact->leader_fails && !fact->alive);
+    if (owed && !excused && count == 0) {
       return Fail(3, client.id + ": " + uid + " is lost");
     }
     if (refused && fact->alive && !fact->rejected && count == 0) {
@@ -256,12 +260,12 @@ void World::Law6_NothingWaits(Client& client) {
   if (!client.journals.empty()) return Fail(6, client.id + " has a journal at rest");
   client.halted = status.halted;
   if (has_backend_ && !client.halted) {
-    if (status.pending_count != 0 || status.upstream_head != backend_->head() ||
+    // Client-only events behind the last synced one wait for nothing.
+    if (status.local_head.global != backend_->head() || status.upstream_head != backend_->head() ||
         !status.caught_up || !status.online) {
       return Fail(6, client.id + " rests at " + std::to_string(status.upstream_head) + " of " +
-                         std::to_string(backend_->head()) + " with " +
-                         std::to_string(status.pending_count) + " pending" +
-                         (status.caught_up ? "" : ", not caught up") +
+                         std::to_string(backend_->head()) + ", its log at " +
+                         ToString(status.local_head) + (status.caught_up ? "" : ", not caught up") +
                          (status.online ? "" : ", not online"));
     }
   }

@@ -91,13 +91,14 @@ class SimApp final : public Materializer {
                       .codec = "integer"},
                      column("uid", "text")},
          .indexes = {}},
+        {.name = "anchors", .columns = {column("id", "text", true)}, .indexes = {}},
         // A foreign key is what changesets do not do; it goes where the default ends.
         {.name = "hard",
          .columns = {column("uid", "text"),
                      {.name = "doc",
                       .type = "text",
                       .nullable = true,
-                      .default_sql = "null references docs(id)",
+                      .default_sql = "null references anchors(id)",
                       .codec = "text"}},
          .indexes = {}},
     };

@@ -68,7 +68,7 @@ class SimBackend {
 
 struct BackendLink {
   struct OnItsWay {
-    enum class Kind { kPage, kEnded, kFailed };
+    enum class Kind { kPage, kEnded, kFailed, kReplaced };
     Kind kind = Kind::kPage;
     uint32_t pull = 0;
     Bytes page;
@@ -83,6 +83,7 @@ struct BackendLink {
   };
   struct Push {
     uint32_t number = 0;
+    uint32_t boot = 0;  // Of the leader that sent it.
     std::vector<Event> events;
     std::string backend_id;
     bool answered = false;  // The rest is what the answer says.
@@ -96,7 +97,6 @@ struct BackendLink {
   std::optional<Pull> pull{};
   std::deque<OnItsWay> to_leader{};
   std::optional<Push> push{};
-  std::string backend_id{};    // Of the last page that this leader was given.
   std::vector<Push> ghosts{};  // Sent by who gave up waiting; they may arrive yet.
 
   // The leader is gone. What it pushed may still arrive.
@@ -105,7 +105,6 @@ struct BackendLink {
     push.reset();
     pull.reset();
     to_leader.clear();
-    backend_id.clear();
   }
 };
 

@@ -119,14 +119,15 @@ class World {
     std::string instance;
     uint64_t counter = 0;
     bool client_only = false;
-    bool may_fail = false;   // Its materializer can fail somewhere, or after a rebase.
-    bool refusable = false;  // The backend will refuse it.
-    bool persisted = false;  // Its session was told so.
-    bool synced = false;     // Likewise.
-    bool rejected = false;   // Its session was told that it is gone.
-    bool journaled = false;  // A leader took a journal that holds it.
-    bool alive = true;       // Its session is.
-    bool forgiven = false;   // A backend that was reset took it along.
+    bool may_fail = false;      // Its materializer can fail somewhere, or after a rebase.
+    bool leader_fails = false;  // The leader may refuse it, and tell nobody who is still there.
+    bool refusable = false;     // The backend will refuse it.
+    bool persisted = false;     // Its session was told so.
+    bool synced = false;        // Likewise.
+    bool rejected = false;      // Its session was told that it is gone.
+    bool journaled = false;     // A leader took a journal that holds it.
+    bool alive = true;          // Its session is.
+    bool forgiven = false;      // A backend that was reset took it along.
   };
 
   struct ToLeader {
@@ -193,7 +194,9 @@ class World {
     BackendIdMismatch on_mismatch = BackendIdMismatch::kReset;
     int64_t retry_at = 0;  // Of the boot or the drain that failed.
     uint32_t failures = 0;
+    std::optional<int64_t> wake_at{};  // The timer that its host has set.
     bool dirty = false;
+    uint32_t boots = 0;
     bool ask_backend = false;
     bool halted = false;
     uint32_t idle_wakes = 0;
@@ -249,6 +252,7 @@ class World {
   bool Drain(Client& client);
   void AskForRequests(Client& client, Tab*);
   void Wake(Client& client, Tab*);
+  void SetTimers();
   void TakeJournal(Client& client, Tab*);
   void CrashLeader(Client& client, Tab*);
   void HandOver(Client& client, Tab*);
