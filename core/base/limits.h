@@ -32,6 +32,8 @@ inline constexpr uint64_t kRebuildCommitEvents = 20'000;
 
 // Session objects whose progress the log remembers.
 inline constexpr uint32_t kSessionsRememberedMax = 10'000;
+// Refused events that the log remembers, for sessions that were away.
+inline constexpr uint32_t kRefusedRememberedMax = 10'000;
 // What a leader says to a session that joins; one that missed more is given the image.
 inline constexpr uint32_t kHistoryEventsMax = 10'000;
 // Events of which a session remembers how to take them back. If more are not settled, a rebase that

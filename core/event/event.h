@@ -15,6 +15,15 @@ namespace livestore {
 // Stored as schema_hash for an event whose definition is not known here.
 inline constexpr int64_t kUnknownSchemaHash = -1;
 
+// Which event of which session object it is, as the eventlog that accepted it remembers: not part of
+// the event, and never encoded. The counter is 0 for events from elsewhere.
+struct EventOrigin {
+  int64_t session = 0;  // The eventlog's number for the session object.
+  uint64_t counter = 0;
+
+  bool operator==(const EventOrigin&) const = default;
+};
+
 struct Event {
   SeqNum seq;
   SeqNum parent;
@@ -23,6 +32,7 @@ struct Event {
   std::string client_id;
   std::string session_id;
   int64_t schema_hash = kUnknownSchemaHash;
+  EventOrigin origin{};
 
   // A client-only event never leaves its client; it stands between two synced ones.
   [[nodiscard]] bool client_only() const { return seq.client != 0; }

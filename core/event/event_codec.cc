@@ -469,6 +469,22 @@ Bytes EncodeHistory(const History& history) {
   ByteWriter writer;
   writer.U8(kEventBatchVersion);
   writer.Varint(history.accepted);
+  writer.Varint(history.refused.size());
+  uint64_t last = 0;
+  for (const RefusedCommit& refused : history.refused) {
+    LS_CHECK(refused.counter > last && refused.counter <= kCounterMax);
+    last = refused.counter;
+    writer.Varint(refused.counter);
+    writer.Varint(static_cast<uint32_t>(refused.error.code));
+    writer.Text(AsReadableText(refused.error.message));
+  }
+  writer.Varint(history.counters.size());
+  last = 0;
+  for (const uint64_t counter : history.counters) {
+    LS_CHECK(counter == 0 || (counter > last && counter <= kCounterMax));
+    last = std::max(last, counter);
+    writer.Varint(counter);
+  }
   writer.Raw(EncodeNews(history.news));
   return writer.Take();
 }
@@ -478,8 +494,33 @@ Result<History> DecodeHistory(BytesView bytes) {
   LS_TRY(ReadVersion(reader, "history"));
   History history;
   history.accepted = reader.Varint();
-  if (!reader.ok() || history.accepted > kCounterMax) {
-    return Malformed("what is accepted is cut off or out of range", "history");
+  size_t count = 0;
+  if (!reader.ok() || history.accepted > kCounterMax ||
+      !ReadCount(reader, kRefusalBytesMin, count)) {
+    return Malformed("what is accepted or refused is cut off or out of range", "history");
+  }
+  history.refused.resize(count);
+  uint64_t last = 0;
+  for (RefusedCommit& refused : history.refused) {
+    refused.counter = reader.Varint();
+    const uint64_t code = reader.Varint();
+    const std::string_view reason = reader.Text();
+    if (!reader.ok() || refused.counter <= last || refused.counter > kCounterMax ||
+        !IsText(reason)) {
+      return Malformed("a refused event is cut off or out of order", "history");
+    }
+    last = refused.counter;
+    refused.error = {KnownCode(code), std::string(reason)};
+  }
+  if (!ReadCount(reader, 1, count)) return Malformed("counters are cut off", "history");
+  history.counters.resize(count);
+  last = 0;
+  for (uint64_t& counter : history.counters) {
+    counter = reader.Varint();
+    if (!reader.ok() || counter > kCounterMax || (counter != 0 && counter <= last)) {
+      return Malformed("a counter is cut off or out of order", "history");
+    }
+    last = std::max(last, counter);
   }
   history.news = LS_TRY(DecodeNews(bytes.subspan(reader.position())));
   return history;

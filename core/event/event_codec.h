@@ -20,7 +20,9 @@
 //                skipped:varint index:varint*
 //                refused:varint (index:varint code:varint reason:text)* run
 //                                                   code: a number of core/base/error_codes.def
-//     history := version:u8(=1) accepted:varint news
+//     history := version:u8(=1) accepted:varint
+//                refused:varint (counter:varint code:varint reason:text)*
+//                counters:varint counter:varint* news
 //
 // A run says what it continues, because positions alone do not: after e1 a synced event is e2, and
 // after the client-only e1.1 it is e2 just the same. Who missed e1.1 would not notice. And after a
@@ -115,13 +117,24 @@ Bytes EncodeNewsAround(const News& news, BytesView run);
 // Where `settled` lies is not checked: it may be before the base or after the run.
 Result<News> DecodeNews(BytesView bytes);
 
-// What the leader tells a session that joins: everything after its cursor, or after the image.
+// An own event that the sync backend refused.
+struct RefusedCommit {
+  uint64_t counter = 0;
+  Error error;
+};
+
+// What the leader tells a session that joins: everything after its cursor, or after the image, and
+// what became of the events that the session pushed before.
 struct History {
   uint64_t accepted = 0;  // The counter of the last event the log has, or refused, of this session.
+  std::vector<RefusedCommit> refused;  // As far as the log remembers; ascending.
+  // One for each event after news.settled to the end of the log: its counter if it is the
+  // session's, else 0. These ascend.
+  std::vector<uint64_t> counters;
   News news;
 };
 
-// REQUIRES: accepted <= kCounterMax, and what EncodeNews does.
+// REQUIRES: counters <= kCounterMax and ascending, and what EncodeNews does.
 Bytes EncodeHistory(const History& history);
 // Fails as DecodeNews does.
 Result<History> DecodeHistory(BytesView bytes);

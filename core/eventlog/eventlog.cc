@@ -33,26 +33,38 @@ constexpr char kCreateSql[] = R"sql(
     sessionId text not null,
     schemaHash integer not null,
     syncMetadataJson text not null,
+    sessionNumber integer not null,
+    sessionCounter integer not null,
     primary key (seqNumGlobal, seqNumClient, seqNumRebaseGeneration)
   ) strict;
   create table __livestore_sync_status (head integer primary key, backendId text) strict;
   insert into __livestore_sync_status (head, backendId) values (0, null);
   create table __livestore_session (
-    instance text primary key not null,
+    number integer primary key autoincrement,
+    instance text unique not null,
     accepted integer not null,
     ordinal integer not null
   ) strict;
+  create table __livestore_refused (
+    id integer primary key autoincrement,
+    number integer not null,
+    counter integer not null,
+    code integer not null,
+    reason text not null
+  ) strict;
 )sql";
-constexpr const char* kTables[] = {"eventlog", "__livestore_sync_status", "__livestore_session"};
+constexpr const char* kTables[] = {"eventlog", "__livestore_sync_status", "__livestore_session",
+                                   "__livestore_refused"};
 
 #define LS_EVENT_COLUMNS                                 \
   "seqNumGlobal, seqNumClient, seqNumRebaseGeneration, " \
   "parentSeqNumGlobal, parentSeqNumClient, "             \
   "parentSeqNumRebaseGeneration, name, argsJson, "       \
-  "clientId, sessionId, schemaHash"
+  "clientId, sessionId, schemaHash, sessionNumber, sessionCounter"
 
-constexpr char kInsertSql[] = "insert into eventlog (" LS_EVENT_COLUMNS
-                              ", syncMetadataJson) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+constexpr char kInsertSql[] =
+    "insert into eventlog (" LS_EVENT_COLUMNS
+    ", syncMetadataJson) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr char kRangeSql[] =
     "select " LS_EVENT_COLUMNS " from eventlog where rowid > ? and rowid <= ? order by rowid";
 constexpr char kAtSql[] =
@@ -101,6 +113,17 @@ constexpr char kAddAcceptedSql[] =
 constexpr char kForgetSessionsSql[] =
     "delete from __livestore_session where rowid in "
     "(select rowid from __livestore_session order by ordinal limit ?)";
+constexpr char kNumberSql[] = "select number from __livestore_session where instance = ?";
+constexpr char kAddRefusedSql[] =
+    "insert into __livestore_refused (number, counter, code, reason) values (?, ?, ?, ?)";
+constexpr char kForgetRefusedSql[] =
+    "delete from __livestore_refused where id <= (select max(id) from __livestore_refused) - ?";
+constexpr char kRefusedSql[] =
+    "select counter, code, reason from __livestore_refused where number = "
+    "(select number from __livestore_session where instance = ?) order by counter";
+constexpr char kCountersSql[] =
+    "select iif(sessionNumber = (select number from __livestore_session where instance = ?1), "
+    "sessionCounter, 0) from eventlog where rowid > ?2 order by rowid";
 constexpr char kAcceptedSql[] = "select accepted from __livestore_session where instance = ?";
 
 // The metadata that a sync backend gave with an event, as an encoded option.
@@ -116,7 +139,8 @@ int64_t Bounded(uint64_t global) {
 struct Statements {
   StatementId insert, range, at, holds, ordinal, chunk_end, last_up_to, head, remove_after;
   StatementId sync_status, set_upstream_head, set_backend_id, set_sync_metadata, sync_metadata;
-  StatementId move_accepted, add_accepted, forget_sessions, accepted;
+  StatementId move_accepted, add_accepted, forget_sessions, accepted, number;
+  StatementId add_refused, forget_refused, refused, counters;
 };
 
 // What is known of the log without reading it.
@@ -162,17 +186,23 @@ std::optional<Event> ReadEvent(RowsReader& reader) {
   const Cell client_id = reader.Next();
   const Cell session_id = reader.Next();
   const Cell schema_hash = reader.Next();
+  const Cell session_number = reader.Next();
+  const Cell session_counter = reader.Next();
   for (const Cell* cell : {&name, &args, &client_id, &session_id}) {
     if (cell->type != Cell::Type::kText) return std::nullopt;
   }
-  if (schema_hash.type != Cell::Type::kInteger) return std::nullopt;
+  if (schema_hash.type != Cell::Type::kInteger || session_number.type != Cell::Type::kInteger ||
+      !InRange(session_counter, kCounterMax)) {
+    return std::nullopt;
+  }
   return Event{.seq = *seq,
                .parent = *parent,
                .name = std::string(name.text),
                .args_json = std::string(args.text),
                .client_id = std::string(client_id.text),
                .session_id = std::string(session_id.text),
-               .schema_hash = schema_hash.integer};
+               .schema_hash = schema_hash.integer,
+               .origin = {session_number.integer, static_cast<uint64_t>(session_counter.integer)}};
 }
 
 // Says whether the file may be opened for writing: true for a log, false for a new one.
@@ -302,7 +332,12 @@ Result<void> Eventlog::Impl::PrepareStatements() {
       {&statements.move_accepted, kMoveAcceptedSql},
       {&statements.add_accepted, kAddAcceptedSql},
       {&statements.forget_sessions, kForgetSessionsSql},
-      {&statements.accepted, kAcceptedSql}};
+      {&statements.accepted, kAcceptedSql},
+      {&statements.number, kNumberSql},
+      {&statements.add_refused, kAddRefusedSql},
+      {&statements.forget_refused, kForgetRefusedSql},
+      {&statements.refused, kRefusedSql},
+      {&statements.counters, kCountersSql}};
   for (const auto& [statement, sql] : wanted) {
     Result<StatementId> prepared = database->Prepare(sql);
     if (!prepared.ok() && prepared.error().code == ErrorCode::kSql) {
@@ -381,6 +416,8 @@ Result<void> Eventlog::Impl::AppendRows(std::span<const Event> events) {
         .Text(event.client_id)
         .Text(event.session_id)
         .Int64(event.schema_hash)
+        .Int64(event.origin.session)
+        .Int64(static_cast<int64_t>(event.origin.counter))
         .Text(kNoSyncMetadata);
     LS_TRY(database->Run(statements.insert, binds.view()));
   }
@@ -454,6 +491,83 @@ Result<void> Eventlog::Impl::SetAccepted(std::string_view instance, uint64_t cou
   LS_TRY(database->Run(statements.forget_sessions, Binds({too_many})));
   current.sessions -= database->changes();
   return Ok();
+}
+
+Result<int64_t> Eventlog::NumberOf(std::string_view instance) {
+  LS_CHECK(impl_->group);
+  return impl_->Conclude([&]() -> Result<int64_t> {
+    for (const bool first_try : {true, false}) {
+      impl_->binds.Clear();
+      impl_->binds.Text(instance);
+      const int64_t number =
+          LS_TRY(impl_->database->QueryInt(impl_->statements.number, impl_->binds.view(), 0));
+      if (number > 0) return number;
+      if (first_try) LS_TRY(impl_->SetAccepted(instance, 0));
+    }
+    return Corrupt("a session has no number");
+  }());
+}
+
+Result<void> Eventlog::AddRefused(const EventOrigin& origin, const Error& error) {
+  LS_CHECK(impl_->group);
+  if (origin.counter == 0) return Ok();
+  return impl_->Conclude([&]() -> Result<void> {
+    impl_->binds.Clear();
+    impl_->binds.Int64(origin.session)
+        .Int64(static_cast<int64_t>(origin.counter))
+        .Int64(static_cast<int64_t>(error.code))
+        .Text(error.message);
+    LS_TRY(impl_->database->Run(impl_->statements.add_refused, impl_->binds.view()));
+    return impl_->database->Run(impl_->statements.forget_refused,
+                                impl_->Binds({int64_t{limits::kRefusedRememberedMax}}));
+  }());
+}
+
+Result<std::vector<RefusedCommit>> Eventlog::Refused(std::string_view instance) {
+  return impl_->Conclude([&]() -> Result<std::vector<RefusedCommit>> {
+    LS_TRY(impl_->EnsureOpen());
+    impl_->binds.Clear();
+    impl_->binds.Text(instance);
+    RowsReader reader(
+        LS_TRY(impl_->database->Query(impl_->statements.refused, impl_->binds.view())));
+    std::vector<RefusedCommit> refused;
+    for (size_t i = 0; i < reader.rows(); ++i) {
+      const Cell counter = reader.Next();
+      const Cell code = reader.Next();
+      const Cell reason = reader.Next();
+      const uint64_t last = refused.empty() ? 0 : refused.back().counter;
+      if (!InRange(counter, kCounterMax) || static_cast<uint64_t>(counter.integer) <= last) {
+        return Corrupt("a refused event has no counter");
+      }
+      refused.push_back({static_cast<uint64_t>(counter.integer),
+                         {static_cast<ErrorCode>(code.integer), std::string(reason.text)}});
+    }
+    return refused;
+  }());
+}
+
+Result<std::vector<uint64_t>> Eventlog::CountersAfter(const SeqNum& position,
+                                                      std::string_view instance) {
+  return impl_->Conclude([&]() -> Result<std::vector<uint64_t>> {
+    LS_TRY(impl_->EnsureOpen());
+    const int64_t ordinal = LS_TRY(impl_->OrdinalOf(position));
+    impl_->binds.Clear();
+    impl_->binds.Text(instance).Int64(ordinal);
+    RowsReader reader(
+        LS_TRY(impl_->database->Query(impl_->statements.counters, impl_->binds.view())));
+    std::vector<uint64_t> counters;
+    counters.reserve(reader.rows());
+    uint64_t last = 0;
+    for (size_t i = 0; i < reader.rows(); ++i) {
+      const Cell counter = reader.Next();
+      const uint64_t value =
+          InRange(counter, kCounterMax) ? static_cast<uint64_t>(counter.integer) : 0;
+      if (value != 0 && value <= last) return Corrupt("the events of a session do not ascend");
+      last = std::max(last, value);
+      counters.push_back(value);
+    }
+    return counters;
+  }());
 }
 
 Result<void> Eventlog::SetBackendId(std::string_view id) {

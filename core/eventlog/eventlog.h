@@ -7,7 +7,11 @@
 //              parentSeqNumGlobal, parentSeqNumClient, parentSeqNumRebaseGeneration,
 //              name, argsJson, clientId, sessionId, schemaHash, syncMetadataJson)        STRICT
 //     __livestore_sync_status(head primary key, backendId)               one row
-//     __livestore_session(instance primary key, accepted, ordinal) STRICT   ours: see SetAccepted
+//
+// and of ours two more columns, sessionNumber and sessionCounter (EventOrigin), and
+//
+//     __livestore_session(number primary key, instance unique, accepted, ordinal)    SetAccepted
+//     __livestore_refused(id primary key, number, counter, code, reason)             AddRefused
 //
 // Format history (PRAGMA user_version): 1, the first. A higher number is refused with kNewerFormat;
 // a file without our PRAGMA application_id, or that is damaged, with kCorruptEventlog. No byte is
@@ -32,6 +36,7 @@
 
 #include "core/base/result.h"
 #include "core/event/event.h"
+#include "core/event/event_codec.h"
 #include "core/sqlite/database.h"
 
 namespace livestore {
@@ -72,6 +77,11 @@ class Eventlog {
   // one than before changes nothing. Remembers limits::kSessionsRememberedMax session objects, the
   // last ones used. REQUIRES: a group is open.
   Result<void> SetAccepted(std::string_view instance, uint64_t counter);
+  // The number by which events name this session object as their origin. REQUIRES: a group is open.
+  Result<int64_t> NumberOf(std::string_view instance);
+  // The backend has refused the event of this origin, which is removed. Remembers
+  // limits::kRefusedRememberedMax. REQUIRES: a group is open.
+  Result<void> AddRefused(const EventOrigin& origin, const Error& error);
   // Empty text for none. REQUIRES: a group is open.
   Result<void> SetBackendId(std::string_view id);
   // Returns after the bytes are flushed. After a failure the log is lost(); in memory, where
@@ -105,6 +115,10 @@ class Eventlog {
   Result<Head> EndOfClientOnly(const SeqNum& position);
   // 0 for a session object that is not known.
   Result<uint64_t> Accepted(std::string_view instance);
+  // What became of the events of a session object: those refused, and, for each event of the log
+  // after a position, which of its events it is (0: of none).
+  Result<std::vector<RefusedCommit>> Refused(std::string_view instance);
+  Result<std::vector<uint64_t>> CountersAfter(const SeqNum& position, std::string_view instance);
   // JSON text of the metadata of this synced event, or an empty text for none.
   Result<std::string> SyncMetadata(uint64_t global);
   [[nodiscard]] const std::string& backend_id() const;

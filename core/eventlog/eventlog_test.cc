@@ -271,13 +271,13 @@ TEST_F(EventlogTest, TablesAreNamedAsInLiveStore) {
   EXPECT_EQ(text("select group_concat(name || ':' || pk, ' ') from pragma_table_info('eventlog')"),
             "seqNumGlobal:1 seqNumClient:2 seqNumRebaseGeneration:3 parentSeqNumGlobal:0 "
             "parentSeqNumClient:0 parentSeqNumRebaseGeneration:0 name:0 argsJson:0 clientId:0 "
-            "sessionId:0 schemaHash:0 syncMetadataJson:0");
+            "sessionId:0 schemaHash:0 syncMetadataJson:0 sessionNumber:0 sessionCounter:0");
   EXPECT_EQ(text("select group_concat(name || ':' || pk, ' ') from "
                  "pragma_table_info('__livestore_sync_status')"),
             "head:1 backendId:0");
   EXPECT_EQ(text("select group_concat(name || ':' || pk, ' ') from "
                  "pragma_table_info('__livestore_session')"),
-            "instance:1 accepted:0 ordinal:0");
+            "number:1 instance:0 accepted:0 ordinal:0");
   EXPECT_EQ(text("select syncMetadataJson from eventlog"), R"({"_tag":"None"})");
   EXPECT_EQ(text("select head || ' ' || (backendId is null) from __livestore_sync_status"), "0 1");
 }

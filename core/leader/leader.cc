@@ -262,20 +262,24 @@ Result<void> Leader::Impl::AdmitQueued(DrainOutcome& out) {
 // What can be taken of a push. Whatever it is, `accepted` of its session moves with it, so that the
 // same push after a crash is known.
 Result<PushResult> Leader::Impl::Admit(QueuedPush& queued, DrainOutcome& out) {
-  const auto& [instance, counters_of, run] = queued.push;
+  auto& [instance, counters_of, run] = queued.push;
   PushResult result{.session = queued.session, .push = queued.number};
   if (!SameHead(run.base, state->head().head())) return result;
   if (counters_of.front() <= LS_TRY(eventlog->Accepted(instance))) return result;
 
   result.answer = PushAnswer::kAccepted;
+  const int64_t number = LS_TRY(eventlog->NumberOf(instance));
   size_t admitted = 0;
   for (; admitted < run.events.size(); ++admitted) {
+    run.events[admitted].origin = {number, counters_of[admitted]};
     Result<void> applied = Apply(run.events[admitted]);
     if (applied.ok()) continue;
     if (IsStorageError(applied.error().code)) return std::move(applied).error();
     result.answer = PushAnswer::kFailed;
     result.failed_index = static_cast<uint32_t>(admitted);
     result.error = std::move(applied).error();
+    // For the case that this answer is lost.
+    LS_TRY(eventlog->AddRefused(run.events[admitted].origin, result.error));
     break;
   }
   const auto events = std::span<const Event>(run.events).first(admitted);
@@ -300,9 +304,13 @@ Result<void> Leader::Impl::AdmitOrphans(QueuedPush& queued, DrainOutcome& out) {
   News news = NewsAt(state->head().head());
   std::vector<Event>& events = news.run.events;
   for (size_t i = 0; i < run.events.size(); ++i) {
-    if (counters_of[i] > accepted) events.push_back(run.events[i]);
+    if (counters_of[i] <= accepted) continue;
+    events.push_back(run.events[i]);
+    events.back().origin.counter = counters_of[i];
   }
   if (events.empty()) return Ok();
+  const int64_t number = LS_TRY(eventlog->NumberOf(instance));
+  for (Event& event : events) event.origin.session = number;
   Renumber(events, news.run.base.seq, run.events.front().seq.generation);
   for (size_t i = 0; i < events.size(); ++i) {
     bool skipped = false;
@@ -395,6 +403,8 @@ Result<Joined> Leader::Join(const std::optional<Head>& cursor, std::string_view 
       std::move(chunk.begin(), chunk.end(), std::back_inserter(events));
     }
   }
+  history.refused = LS_TRY(self.eventlog->Refused(instance));
+  history.counters = LS_TRY(self.eventlog->CountersAfter(self.settled.seq, instance));
   joined.history = EncodeHistory(history);
   return joined;
 }

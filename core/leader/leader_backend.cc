@@ -293,6 +293,7 @@ Result<void> Leader::Impl::TakeRefusal(DrainOutcome& out) {
                    .materialize = {},
                    .rebased = std::move(merge.rebased),
                    .refused = {{.index = 0, .error = refusal->error}}};
+  LS_TRY(eventlog->AddRefused(found->origin, refusal->error));
   out.refused.push_back({*found, refusal->error});
   return Rewrite(std::move(change), eventlog->upstream_head(), out);
 }

@@ -90,8 +90,7 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
       entries.push_back({.head = self.state->head().head(),
                          .changeset = std::move(materialized->changeset),
                          .undoable = materialized->undoable,
-                         .counter = self.last_counter + i + 1,
-                         .event = nullptr});
+                         .counter = self.last_counter + i + 1});
     }
     if (savepoint) {
       Result<void> released = savepoint->Release();
@@ -212,8 +211,7 @@ Result<FollowOutcome> ClientSession::OnPushFailed(size_t failed_index, Error err
     self.tail.Append({.head = HeadOf(merge.rebased[i]),
                       .changeset = {},
                       .undoable = false,
-                      .counter = counters[i],
-                      .event = nullptr});
+                      .counter = counters[i]});
   }
   self.sync.pending = std::move(merge.rebased);
   self.state_lost = true;
@@ -224,12 +222,18 @@ Result<FollowOutcome> ClientSession::OnPushFailed(size_t failed_index, Error err
 void ClientSession::Impl::Confirm(size_t count) {
   if (count == 0) return;
   LS_CHECK(count <= sync.pending.size());
-  for (size_t i = 0; i < count; ++i) {
-    tail[tail.accepted() + i].event = std::make_unique<Event>(std::move(sync.pending[i]));
-  }
+  KeepOwn(count);
   tail.Accept(count);
   sync.upstream_head = tail.upstream_head().seq;
   sync.pending.erase(sync.pending.begin(), sync.pending.begin() + static_cast<ptrdiff_t>(count));
+}
+
+// The first `count` pending events are about to leave pending for the leader's log.
+void ClientSession::Impl::KeepOwn(size_t count) {
+  if (!synced) return;  // Nobody can refuse them any more.
+  for (size_t i = 0; i < count; ++i) {
+    own.emplace(tail[tail.accepted() + i].counter, std::move(sync.pending[i]));
+  }
 }
 
 void ClientSession::Impl::Accept(size_t count) {
@@ -267,7 +271,7 @@ Result<FollowOutcome> ClientSession::OnHistory(BytesView history_bytes) {
   const size_t known = LS_TRY(self.KnownPending(history.accepted));
   if (self.awaiting_image) return FollowOutcome{};
   FollowOutcome outcome =
-      self.state_lost ? self.NeedImage() : LS_TRY(self.Follow(history.news, known));
+      self.state_lost ? self.NeedImage() : LS_TRY(self.Follow(history.news, known, &history));
   self.awaiting_history = false;
   if (self.in_flight > 0) self.in_flight_outdated = true;
   return outcome;
@@ -288,26 +292,31 @@ Result<FollowOutcome> ClientSession::LoadImage(BytesView image, BytesView histor
   Tail tail = undo.ok() ? Tail::OfImage(std::move(*undo), head) : Tail(head);
   // It costs nothing but its place if it stays.
   (void)self.state->TrimUndo(0).ok();
-  self.CountAgain(tail, known);
+  // The counters are of the events after what is settled, to the end of the log.
+  const std::vector<uint64_t>& of_log = history.counters;
+  for (size_t i = tail.size(), j = of_log.size() - std::min(of_log.size(), run.events.size());
+       i > 0 && j > 0; --i, --j) {
+    tail[i - 1].counter = of_log[j - 1];
+  }
 
+  self.synced = history.news.synced;
+  self.KeepOwn(known);
   std::vector<Event> mine(
       std::make_move_iterator(self.sync.pending.begin() + static_cast<ptrdiff_t>(known)),
       std::make_move_iterator(self.sync.pending.end()));
   const std::vector<uint64_t> counters = self.LastCounters(mine.size());
   self.sync = {.upstream_head = head.seq, .pending = {}};
   self.tail = std::move(tail);
-  self.uncounted_until = run.events.empty() ? head.seq : run.events.back().seq;
   self.awaiting_image = false;
   self.awaiting_history = false;
   self.state_lost = false;
-  self.told.clear();
   if (self.in_flight > 0) self.in_flight_outdated = true;
 
   FollowOutcome outcome;
   TableSet touched;
   self.Rebase(std::move(mine), counters, touched, outcome);
   outcome.stale = self.live_queries.InvalidateAll();
-  FollowOutcome after = LS_TRY(self.Follow(history.news, 0));
+  FollowOutcome after = LS_TRY(self.Follow(history.news, 0, &history));
   std::move(after.rejected.begin(), after.rejected.end(), std::back_inserter(outcome.rejected));
   outcome.need_image = after.need_image;
   return outcome;

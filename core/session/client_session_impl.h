@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <utility>
@@ -18,11 +19,11 @@ namespace livestore {
 
 // What becomes of the tail when upstream's news is followed.
 struct FollowPlan {
-  size_t keep = 0;                      // Entries that stay; the others are rolled back.
-  size_t confirmed = 0;                 // Pending ones that upstream has now, in their place.
-  std::vector<uint64_t> counters;       // Per event of the news: its own counter, or 0.
-  std::vector<Event> rebased;           // What is pending then, unless nothing is rolled back.
-  std::vector<RejectedEvent> rejected;  // Own events that upstream refused.
+  size_t keep = 0;                     // Entries that stay; the others are rolled back.
+  size_t confirmed = 0;                // Pending ones that upstream has now, in their place.
+  std::vector<uint64_t> counters;      // Per event of the news: its own counter, or 0.
+  std::vector<Event> rebased;          // What is pending then, unless nothing is rolled back.
+  std::vector<RefusedCommit> refused;  // What upstream refused; counter 0: of another.
 };
 
 // What upstream's events made of the state, before the session believes it.
@@ -44,14 +45,18 @@ struct ClientSession::Impl {
   void Confirm(size_t count);
   // The same, as an answer to a push: without a backend they are settled, and nobody will say so.
   void Accept(size_t count);
+  void KeepOwn(size_t count);
   [[nodiscard]] uint64_t persisted() const;
 
   // ---- follow.cc
-  // Follows `news`, which is done with the first `known` pending events. Fails with kUpstreamGap,
-  // kMalformedBytes; nothing has changed then.
-  Result<FollowOutcome> Follow(const News& news, size_t known);
+  // Follows `news`, that of `history` if there is one, which is done with the first `known` pending
+  // events. Fails with kUpstreamGap, kMalformedBytes; nothing has changed then.
+  Result<FollowOutcome> Follow(const News& news, size_t known, const History* history = nullptr);
   // Nullopt: it cannot be followed event by event.
-  Result<std::optional<FollowPlan>> PlanFollow(const News& news, size_t known) const;
+  Result<std::optional<FollowPlan>> PlanFollow(const News& news, size_t known,
+                                               const History* history) const;
+  // Tells of own events that were refused, each once.
+  void Report(std::span<const RefusedCommit> refused, FollowOutcome& outcome);
   Result<Applied> ApplyEvents(const News& news, const FollowPlan& plan, TableSet& touched);
   // Believes what `news` says of itself, once it is followed.
   void Settle(const News& news);
@@ -67,9 +72,6 @@ struct ClientSession::Impl {
   // Fails with kMalformedBytes if there are not numbers enough after `run` for everything that may be
   // pending. No log comes that far; only bytes that lie do.
   static Result<void> CheckRoom(const EventRun& run);
-  // Gives the entries of an image's tail the counters of own ones, `known` of them pending until
-  // now, as far as they are still where they were.
-  void CountAgain(Tail& image_tail, size_t known);
   // The session goes on as it is until LoadImage.
   FollowOutcome NeedImage();
 
@@ -82,12 +84,10 @@ struct ClientSession::Impl {
 
   bool synced = false;  // As upstream said last.
   SeqNum settled;
-  // Own events up to here may be in the tail without their counter.
-  SeqNum uncounted_until;
+  // Own events that the leader has and the backend may still refuse, by their counter.
+  std::map<uint64_t, Event> own;
   uint64_t last_counter = 0;
   uint64_t synced_counter = 0;
-  // Refused events that are still here, because the news of it needed an image.
-  std::vector<uint64_t> told;
 
   size_t in_flight = 0;  // Events of the unanswered push; always the front of pending.
   bool in_flight_outdated =

@@ -153,6 +153,9 @@ class ClientSessionTest : public ::testing::Test {
     Renumber(std::span(log_).subspan(settled_), place->seq, ++generation_);
   }
   void Refuse(size_t index) {
+    const uint64_t counter = log_[index].origin.counter;
+    if (counter != 0) refused_.push_back({counter, {ErrorCode::kBackendRefused, "no"}});
+    std::ranges::sort(refused_, {}, &RefusedCommit::counter);
     log_.erase(log_.begin() + static_cast<ptrdiff_t>(index));
     Renumber(std::span(log_).subspan(index), HeadAt(index).seq, ++generation_);
   }
@@ -177,7 +180,12 @@ class ClientSessionTest : public ::testing::Test {
     return session_->OnNews(EncodeNews(NewsAfter(base, rebased, std::move(refused))));
   }
   Bytes HistoryAfter(size_t base, uint64_t accepted) {
-    return EncodeHistory({.accepted = accepted, .news = NewsAfter(base)});
+    History history{
+        .accepted = accepted, .refused = refused_, .counters = {}, .news = NewsAfter(base)};
+    for (size_t i = settled_; i < log_.size(); ++i) {
+      history.counters.push_back(log_[i].origin.counter);
+    }
+    return EncodeHistory(history);
   }
   // The leader's state, which can take back what is not settled.
   Bytes LeaderImage() {
@@ -214,7 +222,9 @@ class ClientSessionTest : public ::testing::Test {
     EXPECT_TRUE(push.ok());
     EXPECT_TRUE(SameHead(push->run.base, HeadAt(log_.size()))) << "unless the session is behind";
     pushed_ = push->counters;
-    return std::move(push->run.events);
+    std::vector<Event> events = std::move(push->run.events);
+    for (size_t i = 0; i < events.size(); ++i) events[i].origin = {1, pushed_[i]};
+    return events;
   }
   // The leader takes everything pending.
   void PushAll() {
@@ -235,6 +245,7 @@ class ClientSessionTest : public ::testing::Test {
   std::vector<Event> log_;
   size_t settled_ = 0;  // Events of the log; all of them without a backend.
   bool synced_ = false;
+  std::vector<RefusedCommit> refused_;  // Own events that the log remembers as refused.
   std::set<std::string> skipped_;  // Positions of events that the leader could not materialize.
   uint32_t generation_ = 0;
   std::vector<uint64_t> pushed_;  // The counters of the last push.
@@ -875,10 +886,13 @@ TEST_F(ClientSessionTest, WhatTheLeaderTookAndTheBackendRefusedMeanwhileIsReport
   EXPECT_EQ(outcome->rejected[0].error.code, ErrorCode::kBackendRefused);
   EXPECT_EQ(Todos(), "b c");
   EXPECT_EQ(Receipts(), "3 2 1");  // All up to it, but for rejected ones.
+  EXPECT_EQ(session_->OnLeaderChange(), HeadAt(1));
+  EXPECT_THAT(session_->OnHistory(HistoryAfter(1, 2))->rejected, IsEmpty()) << "each once";
   ExpectReplay();
 
   // And if nothing of it is there.
   Push();
+  refused_.push_back({3, {ErrorCode::kMaterializerThrew, "the leader could not"}});
   session_->OnLeaderChange();
   const auto nothing = session_->OnHistory(HistoryAfter(1, 3));
   ASSERT_TRUE(nothing.ok());
@@ -987,7 +1001,7 @@ TEST_F(ClientSessionTest, AnImageSaysWhichPendingEventsItHas) {
   EXPECT_EQ(Receipts(), "3 2 0");
   settled_ = 2;
   ASSERT_TRUE(Tell(3).ok());
-  EXPECT_EQ(Receipts(), "3 2 0");  // Which of them is settled the image did not say.
+  EXPECT_EQ(Receipts(), "3 2 1");
   settled_ = 3;
   ASSERT_TRUE(Tell(3).ok());
   EXPECT_EQ(Receipts(), "3 2 2");

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
-#include <string_view>
 
 #include "core/base/check.h"
 #include "core/base/limits.h"
@@ -26,55 +24,12 @@ uint32_t NextGeneration(const SyncState& sync, std::span<const Event> events) {
   return greatest == std::numeric_limits<uint32_t>::max() ? greatest : greatest + 1;
 }
 
-// Finds each of `known` among `events`, wherever it stands now, and says where; nowhere is
-// events.size(). Both are in the order in which they were committed.
-std::vector<size_t> Recognise(std::span<const Event> known, std::span<const Event> events) {
-  std::map<std::pair<std::string_view, std::string_view>, std::vector<size_t>> places;
-  if (!known.empty()) {
-    for (size_t i = 0; i < events.size(); ++i) {
-      const Event& event = events[i];
-      if (event.client_id == known[0].client_id && event.session_id == known[0].session_id) {
-        places[{event.name, event.args_json}].push_back(i);
-      }
-    }
-  }
-  // From the end, as an earlier object of the same session may have committed the same before.
-  std::vector<size_t> found(known.size(), events.size());
-  size_t end = events.size();
-  for (size_t i = known.size(); i > 0; --i) {
-    const auto place = places.find({known[i - 1].name, known[i - 1].args_json});
-    if (place == places.end()) continue;
-    std::vector<size_t>& at = place->second;
-    while (!at.empty() && at.back() >= end) at.pop_back();
-    if (!at.empty()) found[i - 1] = end = at.back();
-  }
-  return found;
-}
-
 }  // namespace
 
 Result<void> ClientSession::Impl::CheckRoom(const EventRun& run) {
   const SeqNum& end = run.events.empty() ? run.base.seq : run.events.back().seq;
   if (HasRoom(run.base.seq) && HasRoom(end)) return Ok();
   return Error{ErrorCode::kMalformedBytes, "news: " + ToString(end) + " is out of range"};
-}
-
-void ClientSession::Impl::CountAgain(Tail& image_tail, size_t known) {
-  size_t place = 0;
-  for (size_t i = 0; i < tail.accepted() + known; ++i) {
-    TailEntry& entry = tail[i];
-    if (entry.counter == 0) continue;
-    while (place < image_tail.size() &&
-           ComparePosition(image_tail[place].head.seq, entry.head.seq) < 0) {
-      ++place;
-    }
-    if (place == image_tail.size()) return;
-    if (!SameHead(image_tail[place].head, entry.head)) continue;
-    image_tail[place].counter = entry.counter;
-    image_tail[place].event = i < tail.accepted()
-                                  ? std::move(entry.event)
-                                  : std::make_unique<Event>(sync.pending[i - tail.accepted()]);
-  }
 }
 
 FollowOutcome ClientSession::Impl::NeedImage() {
@@ -103,8 +58,8 @@ std::vector<uint64_t> ClientSession::Impl::LastCounters(size_t count) const {
   return counters;
 }
 
-Result<std::optional<FollowPlan>> ClientSession::Impl::PlanFollow(const News& news,
-                                                                  size_t known) const {
+Result<std::optional<FollowPlan>> ClientSession::Impl::PlanFollow(const News& news, size_t known,
+                                                                  const History* history) const {
   const std::span<const Event> events(news.run.events);
   LS_TRY(CheckRoom(news.run));
   const std::optional<size_t> base = tail.Find(news.run.base);
@@ -121,7 +76,7 @@ Result<std::optional<FollowPlan>> ClientSession::Impl::PlanFollow(const News& ne
     return std::optional<FollowPlan>();
   }
 
-  FollowPlan plan{.keep = *base, .confirmed = 0, .counters = {}, .rebased = {}, .rejected = {}};
+  FollowPlan plan{.keep = *base, .confirmed = 0, .counters = {}, .rebased = {}, .refused = {}};
   bool merged = false;
   if (taken_back == 0) {
     MergeOutcome merge = LS_TRY(Merge(sync, events, {.known = known}));
@@ -139,46 +94,40 @@ Result<std::optional<FollowPlan>> ClientSession::Impl::PlanFollow(const News& ne
              NextGeneration(sync, events));
   }
 
-  // Whose events these are: first those that upstream had accepted and put elsewhere,
+  // Whose events these are: a history says it, and news does of those that it puts elsewhere.
   plan.counters.resize(events.size());
+  if (history != nullptr) {
+    const std::vector<uint64_t>& counters = history->counters;
+    const size_t count = std::min(counters.size(), events.size());
+    std::copy(counters.end() - static_cast<ptrdiff_t>(count), counters.end(),
+              plan.counters.end() - static_cast<ptrdiff_t>(count));
+    plan.refused = history->refused;
+    return std::optional(std::move(plan));
+  }
   auto refusal = news.refused.begin();
   size_t place = events.size() - news.rebased;
   for (size_t i = 0; i < taken_back; ++i) {
-    const TailEntry& entry = tail[*base + i];
+    const uint64_t counter = tail[*base + i].counter;
     if (refusal == news.refused.end() || refusal->index != i) {
-      plan.counters[place++] = entry.counter;
-      continue;
-    }
-    if (entry.counter != 0) {
-      plan.rejected.push_back({.counter = entry.counter,
-                               .event = *entry.event,
-                               .accepted = true,
-                               .error = refusal->error});
-    }
-    ++refusal;
-  }
-  // then pending ones of which it did not tell yet.
-  const auto moved = std::span(sync.pending).first(known).subspan(plan.confirmed);
-  const std::vector<size_t> found = Recognise(moved, events.subspan(plan.confirmed));
-  for (size_t i = 0; i < moved.size(); ++i) {
-    const uint64_t counter = tail[tail.accepted() + plan.confirmed + i].counter;
-    const size_t at = plan.confirmed + found[i];
-    if (at < events.size()) {
-      plan.counters[at] = counter;
+      plan.counters[place++] = counter;
     } else {
-      plan.rejected.push_back(
-          {.counter = counter,
-           .event = moved[i],
-           .accepted = true,
-           .error = {ErrorCode::kBackendRefused,
-                     moved[i].name + " is in no log: the leader or the sync backend has "
-                                     "refused it"}});
+      plan.refused.push_back({counter, refusal->error});
+      ++refusal;
     }
   }
-  std::erase_if(plan.rejected, [this](const RejectedEvent& rejected) {
-    return std::ranges::find(told, rejected.counter) != told.end();
-  });
   return std::optional(std::move(plan));
+}
+
+void ClientSession::Impl::Report(std::span<const RefusedCommit> refused, FollowOutcome& outcome) {
+  for (const RefusedCommit& one : refused) {
+    const auto found = own.find(one.counter);
+    if (found == own.end()) continue;  // Of another, or reported before.
+    outcome.rejected.push_back({.counter = one.counter,
+                                .event = std::move(found->second),
+                                .accepted = true,
+                                .error = one.error});
+    own.erase(found);
+  }
 }
 
 Result<Applied> ClientSession::Impl::ApplyEvents(const News& news, const FollowPlan& plan,
@@ -214,19 +163,18 @@ Result<Applied> ClientSession::Impl::ApplyEvents(const News& news, const FollowP
       applied.settled_head = state->head().head();
       continue;
     }
-    const uint64_t counter = plan.counters[i];
     applied.entries.push_back({.head = state->head().head(),
                                .changeset = std::move(done.changeset),
                                .undoable = done.undoable,
-                               .counter = counter,
-                               .event = counter == 0 ? nullptr : std::make_unique<Event>(event)});
+                               .counter = plan.counters[i]});
   }
   return applied;
 }
 
 // Runs in one savepoint: live queries see its end or nothing of it.
-Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known) {
-  std::optional<FollowPlan> plan = LS_TRY(PlanFollow(news, known));
+Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known,
+                                                  const History* history) {
+  std::optional<FollowPlan> plan = LS_TRY(PlanFollow(news, known, history));
   if (!plan) return NeedImage();
   const StateHead old_head = state->head();
   const Head old_upstream = tail.upstream_head();
@@ -238,19 +186,19 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known
     savepoint.Rollback();
     state->SetHead(old_head.seq, old_head.event_hash);
     FollowOutcome image = NeedImage();
-    for (RejectedEvent& rejected : plan->rejected) {
-      told.push_back(rejected.counter);  // An image says nothing of what is not in it.
-      image.rejected.push_back(std::move(rejected));
-    }
+    Report(plan->refused, image);
     return image;
   }
 
   FollowOutcome outcome;
-  outcome.rejected = std::move(plan->rejected);
+  synced = news.synced;
   const std::vector<uint64_t> counters = LastCounters(plan->rebased.size());
-  const bool taken_back = plan->keep < tail.accepted();
+  const size_t moved = known - plan->confirmed;
   Confirm(plan->confirmed);
-  if (plan->keep < tail.size()) sync.pending.clear();
+  if (plan->keep < tail.size()) {
+    KeepOwn(moved);
+    sync.pending.clear();
+  }
   tail.Truncate(plan->keep);
   if (applied->settled_head) tail = Tail(*applied->settled_head);
   for (TailEntry& entry : applied->entries) tail.Append(std::move(entry));
@@ -258,9 +206,7 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known
   tail.Accept(applied->entries.size());
   sync.upstream_head = tail.upstream_head().seq;
   if (in_flight > 0 && !SameHead(old_upstream, tail.upstream_head())) in_flight_outdated = true;
-  if (taken_back && ComparePosition(uncounted_until, news.run.base.seq) > 0) {
-    uncounted_until = sync.upstream_head;
-  }
+  Report(plan->refused, outcome);
   Rebase(std::move(plan->rebased), counters, touched, outcome);
   Settle(news);
   // In memory a commit can only fail when the process is out of memory.
@@ -270,7 +216,6 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known
 }
 
 void ClientSession::Impl::Settle(const News& news) {
-  synced = news.synced;
   settled = news.settled;
   tail.Settle(settled);
   CountSynced();
@@ -284,16 +229,14 @@ void ClientSession::Impl::CountSynced() {
     settled = tail[0].head.seq;
     tail.Forget(1);
   }
-  // What is not in the tail, or is there without its counter, counts only when all of it is settled.
-  if (!synced || ComparePosition(settled, tail.Before(0).seq) < 0 ||
-      ComparePosition(settled, uncounted_until) < 0) {
-    return;
-  }
+  // What the tail has forgotten counts only when all of it is settled.
+  if (!synced || ComparePosition(settled, tail.Before(0).seq) < 0) return;
   uint64_t through = persisted();
   for (size_t i = 0; i < tail.accepted() && through > synced_counter; ++i) {
     if (tail[i].counter != 0) through = std::min(through, tail[i].counter - 1);
   }
   synced_counter = std::max(synced_counter, through);
+  own.erase(own.begin(), own.upper_bound(synced_counter));
 }
 
 void ClientSession::Impl::Rebase(std::vector<Event> events, std::span<const uint64_t> counters,
@@ -320,8 +263,7 @@ void ClientSession::Impl::Rebase(std::vector<Event> events, std::span<const uint
     tail.Append({.head = state->head().head(),
                  .changeset = std::move(materialized->changeset),
                  .undoable = materialized->undoable,
-                 .counter = counters[i],
-                 .event = nullptr});
+                 .counter = counters[i]});
     sync.pending.push_back(std::move(event));
   }
 }

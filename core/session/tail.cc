@@ -21,8 +21,7 @@ Tail Tail::OfImage(std::vector<UndoEntry> undo, const Head& head) {
     tail.Append({.head = i + 1 == undo.size() ? head : undo[i + 1].before,
                  .changeset = std::move(undo[i].changeset),
                  .undoable = undo[i].undoable,
-                 .counter = 0,
-                 .event = nullptr});
+                 .counter = 0});
   }
   tail.Accept(tail.size());
   return tail;

@@ -24,8 +24,7 @@ struct TailEntry {
   Head head;        // After the event.
   Bytes changeset;  // Empty if the event changed nothing.
   bool undoable = true;
-  uint64_t counter = 0;          // Of an own event; 0: another's, or not known.
-  std::unique_ptr<Event> event;  // Set if it is accepted and has a counter.
+  uint64_t counter = 0;  // Of an own event; 0: of another's.
 };
 
 class Tail {
