@@ -569,7 +569,7 @@ void World::Follow(Client& client, Tab& tab, Result<FollowOutcome> followed,
       return Fail(3, fact.uid + " has the counter of a rejected event that is called " +
                          std::string(UidOf(rejected.event)));
     }
-    if (rejected.accepted ? !fact.refusable : !fact.may_fail) {
+    if (rejected.accepted ? !fact.refusable && !fact.leader_fails : !fact.may_fail) {
       return Fail(3, fact.uid + " is reported as rejected, but nothing is wrong with it: " +
                          rejected.error.message);
     }
@@ -892,8 +892,10 @@ bool World::Drain(Client& client) {
     journal.submitted = false;
     journal.times_left -= 1;
     for (Fact* fact : journal.facts) {
+      // An early journal may hold what its session has dropped since: then either is right.
+      fact->disputed = fact->disputed || fact->rejected;
+      fact->rejected = false;
       fact->journaled = true;
-      fact->rejected = false;  // Of an early journal: its session never had another word.
     }
   }
   std::erase_if(client.journals, [](const Journal& journal) { return journal.times_left == 0; });

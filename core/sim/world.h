@@ -126,6 +126,7 @@ class World {
     bool synced = false;        // Likewise.
     bool rejected = false;      // Its session was told that it is gone.
     bool journaled = false;     // A leader took a journal that holds it.
+    bool disputed = false;      // Journaled before it was rejected.
     bool alive = true;          // Its session is.
     bool forgiven = false;      // A backend that was reset took it along.
   };
@@ -296,7 +297,7 @@ class World {
   // The log in a copy of the client's storage, after a power cut or as its process sees it.
   std::optional<ReadLog> LogOf(Client& client, bool cut);
   std::string DumpTab(Tab& tab);
-  std::string DumpLeader(Client& client);
+  std::optional<std::string> DumpLeader(Client& client);
   std::string DumpReplay(Client& client, const std::vector<Event>& log);
   // All that a failed call must leave alone.
   std::string Everything(Tab& tab);
