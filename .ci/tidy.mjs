@@ -85,7 +85,8 @@ export const TS_IMPORTS = [
   { part: 'js/src/effect/', ours: ['js/src/'], packages: ['effect'] },
   { part: 'js/', ours: ['js/src/'], packages: ['nanoid', '@preact/signals-core'] },
   // The schema is here because materializers and event codecs are resolved in the worker; the
-  // leader's message loop is shared with the in-memory adapter, which runs it on the page.
+  // leader's message loop and its syncing are shared with the in-memory adapter, which runs them on
+  // the page.
   {
     part: 'worker/',
     ours: [
@@ -96,6 +97,7 @@ export const TS_IMPORTS = [
       'js/src/errors.ts',
       'js/src/schema/',
       'js/src/leader/',
+      'js/src/sync/',
     ],
     packages: [],
   },

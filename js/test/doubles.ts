@@ -16,6 +16,31 @@ import type {
   SharedWorkerLike,
   WorkerLike,
 } from '../src/env.js'
+import type { SyncedLeader } from '../src/sync/sync-driver.js'
+
+// --- engine --------------------------------------------------------------------------------------
+
+/** The syncing side of a leader that was opened without a backend. */
+export class UnsyncedLeader implements SyncedLeader {
+  hasWork(): boolean {
+    return false
+  }
+  nextRequests(): [] {
+    return []
+  }
+  wakeAt(): undefined {}
+  onPulled(): void {}
+  onPullEnded(): void {}
+  onPullFailed(): void {}
+  onPushTaken(): void {}
+  onPushFailed(): void {}
+  onPushRefused(): void {}
+  onBackendReplaced(): void {}
+  onConnection(): void {}
+  syncStatus(): { caughtUp: boolean } {
+    return { caughtUp: false }
+  }
+}
 
 // --- clock --------------------------------------------------------------------------------------
 

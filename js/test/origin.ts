@@ -28,6 +28,7 @@ import {
   TestPort,
   TestSharedWorkers,
   TestWorker,
+  UnsyncedLeader,
 } from './doubles.js'
 
 /** The smallest module there is: magic and version. */
@@ -39,7 +40,7 @@ const listOf = (bytes: ArrayBuffer | Uint8Array | undefined): string[] =>
   bytes === undefined || bytes.byteLength === 0 ? [] : JSON.parse(new TextDecoder().decode(bytes))
 
 /** Keeps its log in `eventlog.db`, written before anything is answered. */
-class TextLeader implements BootableLeader {
+class TextLeader extends UnsyncedLeader implements BootableLeader {
   readonly schemaHash: string
   readonly #origin: TestOrigin
   readonly #file: PoolFile | undefined
@@ -47,6 +48,7 @@ class TextLeader implements BootableLeader {
   #queue: { session: number; push: number; texts: string[] }[] = []
 
   constructor(origin: TestOrigin, schemaHash: string, storage: readonly PoolFile[] | 'in-memory') {
+    super()
     this.#origin = origin
     this.schemaHash = schemaHash
     if (storage === 'in-memory') return
@@ -80,7 +82,7 @@ class TextLeader implements BootableLeader {
     return { entries, rejoin: false, skipped: [], refused: [] }
   }
 
-  hasWork(): boolean {
+  override hasWork(): boolean {
     return this.#queue.length > 0
   }
 
@@ -176,6 +178,7 @@ export class TestTab {
           clock: origin.clock,
           locks: origin.locks.for(worker.context),
           getDirectory: () => origin.opfs.getDirectory(worker.context),
+          warn: () => undefined,
         }
         new LeaderHost(worker.scope, env, factory)
       })

@@ -626,7 +626,14 @@ describe('a leader with a sync backend', () => {
     leader.drain()
     session.onPushAccepted()
     const [pull, push] = leader.nextRequests(0)
-    expect(pull).toEqual({ kind: 'pull', number: 1, cursor: 0, cursorMetadata: '', live: true })
+    expect(pull).toEqual({
+      kind: 'pull',
+      number: 1,
+      backendId: '',
+      cursor: 0,
+      cursorMetadata: '',
+      live: true,
+    })
     expect(push).toMatchObject({
       kind: 'push',
       number: 2,
@@ -650,7 +657,11 @@ describe('a leader with a sync backend', () => {
     expect(leader.counters()).toMatchObject({ rebases: 1, eventsRebased: 2, eventsPulled: 2 })
 
     const [again] = leader.nextRequests(60_000)
-    expect(again).toMatchObject({ kind: 'push', events: [{ seqNum: { global: 3 } }, {}] })
+    expect(again).toMatchObject({
+      kind: 'push',
+      backendId: 'b1',
+      events: [{ seqNum: { global: 3 } }, {}],
+    })
     leader.onPushTaken(again?.number as number)
     const echo = { clientId: 'c', sessionId: 's' }
     const mine = [3, 4].map((global) =>

@@ -8,6 +8,7 @@ import {
   TestLocks,
   TestOpfs,
   TestPort,
+  UnsyncedLeader,
 } from '../../js/test/doubles.js'
 import { type BootableLeader, LeaderHost, leaderLockWaitMsMax } from './leader-host.js'
 
@@ -23,7 +24,7 @@ let heard: string[]
 let bootSteps: { stage: 'migrating' | 'rehydrating' | 'done'; done: number; total: number }[]
 let leaderCalls: string[]
 
-const leader: BootableLeader = {
+const leader: BootableLeader = Object.assign(new UnsyncedLeader(), {
   schemaHash: 'h',
   bootStep: () => {
     leaderCalls.push('bootStep')
@@ -34,10 +35,9 @@ const leader: BootableLeader = {
     leaderCalls.push('drain')
     return { entries: [], rejoin: false, skipped: [], refused: [] }
   },
-  hasWork: () => false,
   join: () => ({ image: new Uint8Array(1), history: new Uint8Array(1) }),
   close: () => leaderCalls.push('close'),
-}
+})
 
 beforeEach(() => {
   clock = new TestClock()
@@ -56,6 +56,7 @@ beforeEach(() => {
     clock,
     locks: locks.for(new TestContext()),
     getDirectory: () => opfs.getDirectory(new TestContext()),
+    warn: () => undefined,
   }
   new LeaderHost(port2, env, { fileNames: ['eventlog.db'], open: async () => leader })
 })
@@ -166,7 +167,12 @@ test('a leader before it is waited for, and is StorageBusy if it does not end', 
   const answers: unknown[] = []
   port1.addEventListener('message', ({ data }) => answers.push(data))
   tab = port1
-  const env = { clock, locks: locks.for(new TestContext()), getDirectory: undefined }
+  const env = {
+    clock,
+    locks: locks.for(new TestContext()),
+    getDirectory: undefined,
+    warn: () => undefined,
+  }
   new LeaderHost(port2, env, { fileNames: [], open: async () => leader })
   init()
   await clock.advance(leaderLockWaitMsMax)

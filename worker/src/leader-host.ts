@@ -1,7 +1,7 @@
 /**
  * One life of a leader worker, from `init` to its end:
  *
- *     init ─► leader lock ─► files ─► engine ─► boot steps ─► serve ─► shutdown │ crash
+ *     init ─► leader lock ─► files ─► engine ─► boot steps ─► sync ─► serve ─► shutdown │ crash
  *
  * Takes the lock before it touches a file, and lets go of it after the last file is closed, so that
  * no two leaders of a store ever have files open at once. After a failure it keeps the lock until
@@ -29,6 +29,9 @@ import {
 } from '../../js/src/protocol/messages.js'
 import { TypedPort } from '../../js/src/protocol/port.js'
 import { checkBrokerToLeader, checkTabToWorker } from '../../js/src/protocol/validate.js'
+import { startSync } from '../../js/src/sync/initial-sync.js'
+import type { SyncSetup } from '../../js/src/sync/options.js'
+import { SyncDriver, type SyncedLeader } from '../../js/src/sync/sync-driver.js'
 import { type OpfsPool, openOpfsPool, type PoolEnv, type PoolFile } from './opfs-pool.js'
 
 /** How long the leader before may take to end. A tab that closes gives its worker much less. */
@@ -37,10 +40,13 @@ export const leaderLockWaitMsMax = 30_000
 export interface LeaderHostEnv extends PoolEnv {
   readonly clock: Clock
   readonly locks: LocksLike
+  /** Calls its listener when the device comes online. Returns what ends that. */
+  readonly onOnline?: ((listener: () => void) => () => void) | undefined
+  warn(message: string): void
 }
 
 /** The engine's `Leader` while it boots and after. */
-export interface BootableLeader extends ServedLeader {
+export interface BootableLeader extends ServedLeader, SyncedLeader {
   bootStep(): {
     readonly stage: 'migrating' | 'rehydrating' | 'done'
     readonly done: number
@@ -53,6 +59,8 @@ export interface BootableLeader extends ServedLeader {
 export interface LeaderFactory {
   /** The files that hold a store. */
   readonly fileNames: readonly string[]
+  /** How its leaders sync, if they do. */
+  readonly sync?: SyncSetup | undefined
   /** @throws LiveStoreError when the files cannot be used. */
   open(
     wasmModule: WebAssembly.Module,
@@ -75,6 +83,7 @@ export class LeaderHost {
   /** Ends whatever the boot waits for; what it is aborted with is what the boot fails with. */
   readonly #stop = new AbortController()
   #leader: BootableLeader | undefined
+  #sync: SyncDriver | undefined
   #pool: OpfsPool | undefined
   #releaseLock: () => void = () => undefined
 
@@ -94,6 +103,7 @@ export class LeaderHost {
     this.#server = new LeaderServer({
       clock: env.clock,
       onCrash: (error) => this.#crash(error),
+      onDrained: () => this.#sync?.drained(),
     })
     this.#tab = new TypedPort(scope, checkTabToWorker<PortLike>)
     this.#tab.listen({
@@ -164,6 +174,9 @@ export class LeaderHost {
       const leader = await this.#factory.open(wasmModule, storage)
       this.#leader = leader
       await this.#runBootSteps(leader)
+      this.#server.run(leader, pool.mode)
+      await this.#startSync(init, leader)
+      this.#stop.signal.throwIfAborted()
       this.#state = 'serving'
       this.#server.serve(leader, pool.mode)
     } catch (thrown) {
@@ -184,6 +197,28 @@ export class LeaderHost {
       this.#server.reportStatus({ stage, progress: { done, total } })
       await nextTurn(this.#env.clock)
     }
+  }
+
+  async #startSync(init: InitMessage<PortLike>, leader: BootableLeader): Promise<void> {
+    const { sync } = this.#factory
+    if (sync === undefined || this.#leader !== leader) return
+    const { clock, onOnline } = this.#env
+    const { storeId, clientId, syncPayload: payload } = init
+    this.#sync = new SyncDriver({
+      clock,
+      leader,
+      makeBackend: () => sync.makeBackend({ storeId, clientId, payload }),
+      drainSoon: () => this.#server.drainSoon(),
+      onCrash: (error) => this.#server.crash(error),
+      warn: (message) => this.#env.warn(message),
+      onOnline,
+    })
+    await startSync(this.#sync, {
+      clock,
+      initialSyncMs: sync.initialSyncMs,
+      report: (status) => this.#server.reportStatus(status),
+      signal: this.#stop.signal,
+    })
   }
 
   /** Waits for the leader before to end, and then holds the lock. */
@@ -224,6 +259,7 @@ export class LeaderHost {
   /** The engine broke in the middle of a call: what is in the files is all that counts now. */
   #crash(error: unknown): void {
     this.#leader = undefined
+    this.#stop.abort(new Stopped('the engine broke'))
     this.#end()
     // The lock stays: it is released when the tab, told why, ends this worker.
     this.#tab.post({ type: 'crashed', message: messageOf(error) })
@@ -233,6 +269,7 @@ export class LeaderHost {
   #end(): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
+    this.#sync?.stop()
     try {
       this.#leader?.close()
     } finally {

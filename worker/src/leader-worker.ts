@@ -14,6 +14,7 @@ import {
   materializeWith,
   schemaDescriptor,
 } from '../../js/src/schema/index.js'
+import { leaderSyncOptions, type SyncOptions, syncSetup } from '../../js/src/sync/options.js'
 import { Leader, leaderFileNames } from '../../js/src/wasm/leader.js'
 import { startEngine } from '../../js/src/wasm/module.js'
 import { type LeaderFactory, LeaderHost } from './leader-host.js'
@@ -21,7 +22,27 @@ import { type LeaderFactory, LeaderHost } from './leader-host.js'
 export interface WorkerOptions {
   /** The same schema as on the page. */
   readonly schema: LiveStoreSchema
+  /** Without it the events stay in this browser. */
+  readonly sync?: SyncOptions | undefined
 }
+
+export type {
+  MakeSyncBackend,
+  PageInfo,
+  PullCursor,
+  PullOptions,
+  PullPage,
+  PushOptions,
+  SyncBackend,
+  SyncedEvent,
+} from '../../js/src/sync/backend.js'
+export {
+  BackendIdMismatchError,
+  EventRefusedError,
+  IsOfflineError,
+  ServerAheadError,
+} from '../../js/src/sync/backend.js'
+export type { SyncOptions } from '../../js/src/sync/options.js'
 
 /**
  * The files of a store. Known before the engine is, so that they are opened while it compiles.
@@ -36,6 +57,11 @@ export const storeFileNames = [
 ] as const
 
 interface WorkerScope extends PortLike {
+  addEventListener(
+    type: 'message' | 'messageerror' | 'online',
+    listener: (event: { readonly data?: unknown }) => void,
+  ): void
+  removeEventListener(type: 'online', listener: () => void): void
   readonly navigator: {
     readonly locks: LocksLike
     readonly storage?: { getDirectory?(): Promise<DirectoryLike> }
@@ -64,6 +90,11 @@ export const makeWorker = (options: WorkerOptions): void => {
     {
       clock: systemClock(),
       locks,
+      onOnline: (listener) => {
+        scope.addEventListener('online', listener)
+        return () => scope.removeEventListener('online', listener)
+      },
+      warn: (message) => console.warn(`livestore-wasm: ${message}`),
       getDirectory: storage?.getDirectory && (() => storage.getDirectory!()),
     },
     factory,
@@ -74,29 +105,32 @@ const checkOptions = (options: unknown): WorkerOptions => {
   if (typeof options !== 'object' || options === null) {
     throw new LiveStoreError('InvalidArgument', 'makeWorker needs an object of options')
   }
-  const unknown = Object.keys(options).find((name) => name !== 'schema')
+  const unknown = Object.keys(options).find((name) => name !== 'schema' && name !== 'sync')
   if (unknown !== undefined) {
     throw new LiveStoreError(
       'InvalidArgument',
-      `makeWorker: the option ${unknown} is not known; the only one is schema`,
+      `makeWorker: the option ${unknown} is not known; the options are schema, sync`,
     )
   }
-  const { schema } = options as { schema?: unknown }
+  const { schema, sync } = options as { schema?: unknown; sync?: SyncOptions | undefined }
   if (!isLiveStoreSchema(schema)) {
     throw new LiveStoreError(
       'InvalidArgument',
       'makeWorker: the option schema must be what makeSchema returned',
     )
   }
-  return { schema }
+  syncSetup('makeWorker', sync)
+  return { schema, sync }
 }
 
 /** @internal The engine's leader over the app's schema. */
-export const leaderFactory = ({ schema }: WorkerOptions): LeaderFactory => {
+export const leaderFactory = ({ schema, sync }: WorkerOptions): LeaderFactory => {
   const descriptor = schemaDescriptor(schema)
   const materialize = materializeWith(schema)
+  const setup = syncSetup('makeWorker', sync)
   return {
     fileNames: storeFileNames,
+    sync: setup,
     open: async (wasmModule, storage) => {
       const engine = await startEngine(wasmModule)
       const unopened = leaderFileNames(engine).find((name) => !isStoreFile(name))
@@ -106,7 +140,12 @@ export const leaderFactory = ({ schema }: WorkerOptions): LeaderFactory => {
           `the engine needs a file that is not open: ${unopened}`,
         )
       }
-      return Leader.open(engine, { schemaDescriptor: descriptor, storage, materialize })
+      return Leader.open(engine, {
+        schemaDescriptor: descriptor,
+        storage,
+        materialize,
+        ...leaderSyncOptions(setup),
+      })
     },
   }
 }

@@ -11,6 +11,23 @@ export type {
   SessionLink,
   StorageMode,
 } from '../store/adapter.js'
+export type {
+  MakeSyncBackend,
+  PageInfo,
+  PullCursor,
+  PullOptions,
+  PullPage,
+  PushOptions,
+  SyncBackend,
+  SyncedEvent,
+} from '../sync/backend.js'
+export {
+  BackendIdMismatchError,
+  EventRefusedError,
+  IsOfflineError,
+  ServerAheadError,
+} from '../sync/backend.js'
+export type { SyncOptions } from '../sync/options.js'
 export { makeInMemoryAdapter } from './in-memory-adapter.js'
 export type { InMemoryAdapterOptions, PersistedAdapterOptions } from './options.js'
 export { makePersistedAdapter } from './persisted-adapter.js'

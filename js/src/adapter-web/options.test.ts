@@ -22,6 +22,8 @@ const good = {
   storage: { type: 'opfs' },
 } as unknown as PersistedAdapterOptions
 
+const noBackend = (): undefined => undefined
+
 describe('makePersistedAdapter', () => {
   test.each([
     ['worker', { worker: undefined }],
@@ -59,7 +61,14 @@ describe('makePersistedAdapter', () => {
 })
 
 test.each([
-  ['sync', { sync: {} }],
+  ['sync', { sync: 7 }],
+  ['sync.backend', { sync: {} }],
+  ['sync.backend', { sync: { backend: {} } }],
+  ['sync.onSyncError', { sync: { backend: noBackend, onSyncError: 'ignore' } }],
+  ['sync.livePull', { sync: { backend: noBackend, livePull: 1 } }],
+  ['sync.onBackendIdMismatch', { sync: { backend: noBackend, onBackendIdMismatch: 'shutdown' } }],
+  ['sync.initialSyncOptions', { sync: { backend: noBackend, initialSyncOptions: { _tag: 'No' } } }],
+  ['timeout', { sync: { backend: noBackend, initialSyncOptions: { _tag: 'Blocking' } } }],
   ['clientId', { clientId: 5 }],
 ])('makeInMemoryAdapter names a wrong %s', (name, wrong) => {
   const make = () => makeInMemoryAdapter(wrong as object)

@@ -3,6 +3,7 @@
  */
 
 import { LiveStoreError } from '../errors.js'
+import { type SyncOptions, syncSetup } from '../sync/options.js'
 import { checkIdOption } from './ids.js'
 import type { WorkerSource } from './spawn.js'
 
@@ -34,6 +35,8 @@ export interface PersistedAdapterOptions {
 }
 
 export interface InMemoryAdapterOptions {
+  /** Without it the events stay in this store. With the persisted adapter the worker has it. */
+  readonly sync?: SyncOptions | undefined
   readonly clientId?: string | undefined
   readonly sessionId?: string | undefined
   /** As for the persisted adapter. */
@@ -50,6 +53,7 @@ const persistedOptionNames: readonly (keyof PersistedAdapterOptions)[] = [
   'wasmUrl',
 ]
 const inMemoryOptionNames: readonly (keyof InMemoryAdapterOptions)[] = [
+  'sync',
   'clientId',
   'sessionId',
   'wasmUrl',
@@ -85,6 +89,7 @@ export const checkPersistedOptions = (options: PersistedAdapterOptions): void =>
 /** @throws LiveStoreError `InvalidArgument` naming the option. */
 export const checkInMemoryOptions = (options: InMemoryAdapterOptions): void => {
   checkNames('makeInMemoryAdapter', options, inMemoryOptionNames)
+  syncSetup('makeInMemoryAdapter', options.sync)
   checkCommon('makeInMemoryAdapter', options)
 }
 
@@ -112,7 +117,7 @@ export const storageDirectory = (directory: unknown): string | undefined => {
   return directory
 }
 
-const checkCommon = (where: string, options: InMemoryAdapterOptions): void => {
+const checkCommon = (where: string, options: Omit<InMemoryAdapterOptions, 'sync'>): void => {
   checkIdOption(options.clientId, `${where}: clientId`)
   checkIdOption(options.sessionId, `${where}: sessionId`)
   const { wasmUrl } = options

@@ -368,7 +368,7 @@ export class LeaderServer {
    */
   #drainFailed(thrown: unknown): void {
     if (!isStorageError(thrown)) {
-      this.#crash(thrown)
+      this.crash(thrown)
       return
     }
     const first = this.#retry === undefined
@@ -396,13 +396,15 @@ export class LeaderServer {
       } else if (isLiveStoreError(thrown) && thrown.code !== 'Internal') {
         this.#refuse(session, thrown.code, thrown.message)
       } else {
-        this.#crash(thrown)
+        this.crash(thrown)
       }
       return undefined
     }
   }
 
-  #crash(thrown: unknown): void {
+  /** The engine broke in a call of whoever shares it. */
+  crash(thrown: unknown): void {
+    if (!this.#isRunning()) return
     this.fail('Internal', `the leader stopped: ${messageOf(thrown)}`)
     this.#onCrash(thrown)
   }

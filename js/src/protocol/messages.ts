@@ -123,7 +123,10 @@ export interface NewsMessage {
   readonly news: ArrayBuffer
 }
 
-/** The leader lost track of what it told. An unanswered push is forgotten: say `hello` again. */
+/**
+ * The leader lost track of what it told, or its log was replaced. An unanswered push is forgotten:
+ * say `hello` again, without a cursor.
+ */
 export interface RejoinMessage {
   readonly type: 'rejoin'
 }

@@ -28,6 +28,8 @@ export interface LiveStoreProviderProps {
   readonly renderError?: ((error: unknown) => ReactNode) | undefined
   readonly renderShutdown?: ((cause: LiveStoreError) => ReactNode) | undefined
   readonly signal?: AbortSignal | undefined
+  /** For the sync backend: handed on to it by the tab that leads. JSON. */
+  readonly syncPayload?: unknown
   readonly confirmUnsavedChanges?: boolean | undefined
   readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
   /** Rendered while the store is running. */
@@ -72,9 +74,11 @@ export const LiveStoreProvider = (props: LiveStoreProviderProps): ReactNode => {
 type StoreOptions = CreateStoreOptions<LiveStoreSchema, unknown>
 
 const storeOptions = (props: LiveStoreProviderProps): Omit<StoreOptions, keyof Identity> => {
-  const { boot, batchUpdates, onBootStatus, signal, confirmUnsavedChanges, onRejected } = props
-  const bootAny = boot as StoreOptions['boot']
-  return { boot: bootAny, batchUpdates, onBootStatus, signal, confirmUnsavedChanges, onRejected }
+  const { batchUpdates, onBootStatus, signal, syncPayload, confirmUnsavedChanges, onRejected } =
+    props
+  const boot = props.boot as StoreOptions['boot']
+  const reporting = { onBootStatus, onRejected }
+  return { boot, batchUpdates, signal, syncPayload, confirmUnsavedChanges, ...reporting }
 }
 
 type Identity = Pick<StoreOptions, 'storeId' | 'schema' | 'adapter'>

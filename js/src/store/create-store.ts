@@ -32,6 +32,8 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   readonly onBootStatus?: ((status: BootStatus) => void) | undefined
   /** Ask before the page is left while events are pending. Default: true. */
   readonly confirmUnsavedChanges?: boolean | undefined
+  /** For the sync backend: handed on to it by the tab that leads. JSON. */
+  readonly syncPayload?: unknown
   /** Aborting ends the store, or its creation. */
   readonly signal?: AbortSignal | undefined
   /** Anything; found again as `store.context`. */
@@ -61,6 +63,7 @@ export const createStorePromise = async <
   const aborted = abortWatch(signal, storeId)
   const gate = materializeGate(schema)
   const descriptor = schemaDescriptor(schema)
+  const syncPayload = asJson(options.syncPayload)
   status.report({ stage: 'loading' })
 
   const cleanUp: (() => unknown)[] = [aborted.forget]
@@ -70,6 +73,7 @@ export const createStorePromise = async <
       schema,
       schemaDescriptor: descriptor,
       materialize: gate.materialize,
+      syncPayload,
       onBootStatus: status.report,
     })
     const link = await aborted.race(connecting, (late) => late.close())
@@ -185,6 +189,17 @@ const checkOptions = (options: unknown): void => {
   if (!isLiveStoreSchema(schema)) invalid(`schema is ${describe(schema)}, not from makeSchema`)
   if (typeof (adapter as Adapter | undefined)?.connect !== 'function') {
     invalid(`adapter is ${describe(adapter)}, not from makePersistedAdapter or makeInMemoryAdapter`)
+  }
+}
+
+/** As the worker will have it: plain data, and no part of the app's objects. */
+const asJson = (payload: unknown): unknown => {
+  if (payload === undefined) return undefined
+  try {
+    return JSON.parse(JSON.stringify(payload))
+  } catch (cause) {
+    const text = `createStorePromise: syncPayload is not JSON: ${messageOf(cause)}`
+    throw new LiveStoreError('InvalidArgument', text, { cause })
   }
 }
 

@@ -191,7 +191,8 @@ export class SessionDriver {
         break
       case 'rejoin':
         this.#hellosInARow = 0
-        this.#greet(true)
+        // Not by the cursor: the log may be another one, with the same event at the same place.
+        this.#greet(false)
         break
       case 'push-result':
         if (message.id === this.#inFlight) this.#takePushResult(message)

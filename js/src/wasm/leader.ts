@@ -85,6 +85,8 @@ export type BackendRequest =
   | {
       readonly kind: 'pull'
       readonly number: number
+      /** Of the backend that this log was synced with; empty if it is not known. */
+      readonly backendId: string
       /** Everything after this global number, and go on if `live`. */
       readonly cursor: number
       /** What the backend said of the event at the cursor, as JSON text; empty for nothing. */
@@ -92,7 +94,12 @@ export type BackendRequest =
       readonly live: boolean
     }
   | { readonly kind: 'stop-pull'; readonly number: number }
-  | { readonly kind: 'push'; readonly number: number; readonly events: readonly EventRecord[] }
+  | {
+      readonly kind: 'push'
+      readonly number: number
+      readonly backendId: string
+      readonly events: readonly EventRecord[]
+    }
 
 export type BackendFailure = 'offline' | 'unavailable' | 'server-ahead'
 
@@ -310,7 +317,10 @@ const drainEntry = (entry: DrainEntryValue): DrainEntry => {
 const backendRequest = (request: BackendRequestValue): BackendRequest => {
   const { number } = request
   if (request.kind === 1) return { kind: 'stop-pull', number }
-  if (request.kind === 2) return { kind: 'push', number, events: decodeEvents(request.events) }
+  const { backendId } = request
+  if (request.kind === 2) {
+    return { kind: 'push', number, backendId, events: decodeEvents(request.events) }
+  }
   const { cursor, cursorMetadata, live } = request
-  return { kind: 'pull', number, cursor, cursorMetadata, live }
+  return { kind: 'pull', number, backendId, cursor, cursorMetadata, live }
 }

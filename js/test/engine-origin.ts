@@ -1,0 +1,148 @@
+/**
+ * An origin on a device, with the real engine in its tabs: stores, sessions, leaders and files are
+ * the real ones, over locks, ports, workers, a clock and a file system in memory.
+ */
+
+import { Broker } from '../../shared-worker/src/broker.js'
+import { LeaderHost } from '../../worker/src/leader-host.js'
+import { leaderFactory } from '../../worker/src/leader-worker.js'
+import { Tab } from '../src/adapter-web/tab.js'
+import type { BootStatus } from '../src/store/adapter.js'
+import { createStorePromise } from '../src/store/create-store.js'
+import type { Store } from '../src/store/store.js'
+import type { SyncOptions } from '../src/sync/options.js'
+import type { Rejection } from '../src/wasm/client-session.js'
+import { type Engine, loadEngine, startEngine } from '../src/wasm/module.js'
+import {
+  channelIn,
+  settle,
+  TestClock,
+  TestContext,
+  TestLocks,
+  TestOpfs,
+  TestPort,
+  TestSharedWorkers,
+  TestWorker,
+} from './doubles.js'
+import { events, schema } from './todo-schema.js'
+
+export interface EngineTab {
+  readonly context: TestContext
+  readonly store: Store
+  readonly statuses: readonly BootStatus[]
+  readonly rejected: readonly Rejection[]
+  /** The todos in the order in which they were created. */
+  ids(): readonly string[]
+  add(id: string): void
+}
+
+let wasmModule: Promise<WebAssembly.Module> | undefined
+let devices = 0
+
+export class EngineOrigin {
+  readonly clock = new TestClock()
+  readonly locks = new TestLocks()
+  readonly opfs = new TestOpfs()
+  /** What the leader workers warned of. */
+  readonly warnings: string[] = []
+  readonly #clientId = `client${++devices}`
+  readonly #sync: SyncOptions | undefined
+  readonly #sharedWorkers = new TestSharedWorkers(() => {
+    const broker = new Broker({
+      locks: this.locks.for(new TestContext()),
+      createChannel: () => TestPort.channel(),
+    })
+    return (port) => broker.connect(port)
+  })
+  readonly #tabs: EngineTab[] = []
+
+  constructor(sync?: SyncOptions) {
+    this.#sync = sync
+  }
+
+  /** Lets `ms` pass, and comes to rest. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms)
+    await settle()
+  }
+
+  async openTab(): Promise<EngineTab> {
+    wasmModule ??= loadEngine().then((engine) => engine.wasmModule)
+    const name = `t${this.#tabs.length + 1}`
+    const context = new TestContext()
+    const engine = await startEngine(await wasmModule)
+    const statuses: BootStatus[] = []
+    const rejected: Rejection[] = []
+    const store = await createStorePromise({
+      schema,
+      storeId: 'store',
+      adapter: { connect: ({ syncPayload }) => this.#connect(name, context, engine, syncPayload) },
+      syncPayload: { token: 'secret' },
+      onBootStatus: (status) => statuses.push(status),
+      onRejected: (more) => rejected.push(...more),
+    })
+    const tab: EngineTab = {
+      context,
+      store: store as Store,
+      statuses,
+      rejected,
+      ids: () =>
+        store
+          .query<{ id: string }>({ query: 'select id from todos order by rowid' })
+          .map(({ id }) => id),
+      add: (id) => store.commit(events.todoCreated({ id, text: '' })),
+    }
+    this.#tabs.push(tab)
+    return tab
+  }
+
+  /** Ends every tab. */
+  async close(): Promise<void> {
+    for (const { store, context } of this.#tabs.splice(0)) {
+      if (context.alive) await store.shutdown()
+    }
+  }
+
+  async #connect(name: string, context: TestContext, engine: Engine, syncPayload: unknown) {
+    const script = (worker: TestWorker): void => {
+      const env = {
+        clock: this.clock,
+        locks: this.locks.for(worker.context),
+        getDirectory: () => this.opfs.getDirectory(worker.context),
+        warn: (message: string) => this.warnings.push(message),
+      }
+      new LeaderHost(worker.scope, env, leaderFactory({ schema, sync: this.#sync }))
+    }
+    const clientId = this.#clientId
+    const tab = new Tab(
+      {
+        clock: this.clock,
+        locks: this.locks.for(context),
+        createChannel: () => channelIn(context),
+        spawnWorker: () => new TestWorker(context, script),
+        spawnSharedWorker: (workerName) => this.#sharedWorkers.connect(workerName, context),
+        nonce: name,
+        warn: () => undefined,
+      },
+      {
+        storeId: 'store',
+        clientId,
+        sessionId: name,
+        syncPayload,
+        directory: 'd@1',
+        resetPersistence: false,
+        wasmModule: Promise.resolve(engine.wasmModule),
+      },
+    )
+    return {
+      engine,
+      clientId,
+      sessionId: name,
+      get storageMode() {
+        return tab.storageMode
+      },
+      start: (handlers: Parameters<Tab['start']>[0]) => tab.start(handlers),
+      close: () => tab.close(),
+    }
+  }
+}
