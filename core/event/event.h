@@ -43,9 +43,11 @@ struct Event {
 // Identity of an event: position, name, arguments, client and session (FNV-1a). e0 is 0.
 uint64_t EventHash(const Event& event);
 
-// The end of a log, or of a part of it: a position, and the identity of the event that stands
-// there. Positions alone do not tell histories apart: after a rebase another event may stand at the
-// same one.
+// The end of a log, or of a part of it: a number, and the identity of the event that stands there.
+// Equal heads of one client's log mean equal logs up to them. Positions alone do not, since after a
+// rebase another event may stand at the same one; nor does the event, which may come back to its
+// position after another one was put before it and a third taken out. But every rebase gives what it
+// moves a generation it never had.
 struct Head {
   SeqNum seq;
   uint64_t hash = 0;  // EventHash; 0 at e0.
@@ -54,12 +56,6 @@ struct Head {
 };
 
 inline Head HeadOf(const Event& event) { return {event.seq, EventHash(event)}; }
-
-// True if both name the same event at the same position. Generations do not count: a confirmed
-// event keeps ours, and has none elsewhere.
-inline bool SameHead(const Head& a, const Head& b) {
-  return SamePosition(a.seq, b.seq) && a.hash == b.hash;
-}
 
 // What an app commits, before it has a place.
 struct NewEvent {

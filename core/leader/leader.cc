@@ -71,7 +71,7 @@ Result<BootProgress> Leader::BootStep() {
 Result<bool> Leader::Impl::Holds(const Head& head) {
   if (head.seq == kRootSeqNum) return true;
   const std::optional<Event> event = LS_TRY(eventlog->At(head.seq));
-  return event && EventHash(*event) == head.hash;
+  return event && HeadOf(*event) == head;
 }
 
 Result<void> Leader::Impl::FindSettled() {
@@ -264,7 +264,7 @@ Result<void> Leader::Impl::AdmitQueued(DrainOutcome& out) {
 Result<PushResult> Leader::Impl::Admit(QueuedPush& queued, DrainOutcome& out) {
   auto& [instance, counters_of, run] = queued.push;
   PushResult result{.session = queued.session, .push = queued.number};
-  if (!SameHead(run.base, state->head().head())) return result;
+  if (run.base != state->head().head()) return result;
   if (counters_of.front() <= LS_TRY(eventlog->Accepted(instance))) return result;
 
   result.answer = PushAnswer::kAccepted;

@@ -130,7 +130,7 @@ Result<void> Leader::Impl::Rewrite(LogChange change, uint64_t upstream_head, Dra
       rebuild = !LS_TRY(state->TakeBack(nullptr));
       if (!rebuild) counters.events_taken_back += 1;
     }
-    rebuild = rebuild || !SameHead(state->head().head(), change.keep);
+    rebuild = rebuild || state->head().head() != change.keep;
     counters.rebases += 1;
     counters.events_rebased += change.rebased.size();
     if (backend) backend->OnRebase();

@@ -222,15 +222,14 @@ Result<FollowOutcome> ClientSession::OnPushFailed(size_t failed_index, Error err
 void ClientSession::Impl::Confirm(size_t count) {
   if (count == 0) return;
   LS_CHECK(count <= sync.pending.size());
-  KeepOwn(count);
+  if (synced) KeepOwn(count);  // Else nobody can refuse them any more.
   tail.Accept(count);
   sync.upstream_head = tail.upstream_head().seq;
   sync.pending.erase(sync.pending.begin(), sync.pending.begin() + static_cast<ptrdiff_t>(count));
 }
 
-// The first `count` pending events are about to leave pending for the leader's log.
+// The first `count` pending events are about to leave pending: the leader has taken or refused them.
 void ClientSession::Impl::KeepOwn(size_t count) {
-  if (!synced) return;  // Nobody can refuse them any more.
   for (size_t i = 0; i < count; ++i) {
     own.emplace(tail[tail.accepted() + i].counter, std::move(sync.pending[i]));
   }

@@ -220,7 +220,7 @@ class ClientSessionTest : public ::testing::Test {
     if (!bytes) return {};
     auto push = DecodePush(*bytes);
     EXPECT_TRUE(push.ok());
-    EXPECT_TRUE(SameHead(push->run.base, HeadAt(log_.size()))) << "unless the session is behind";
+    EXPECT_EQ(push->run.base, HeadAt(log_.size())) << "unless the session is behind";
     pushed_ = push->counters;
     std::vector<Event> events = std::move(push->run.events);
     for (size_t i = 0; i < events.size(); ++i) events[i].origin = {1, pushed_[i]};

@@ -205,7 +205,7 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known
   LS_CHECK(tail.size() - tail.accepted() == sync.pending.size() + applied->entries.size());
   tail.Accept(applied->entries.size());
   sync.upstream_head = tail.upstream_head().seq;
-  if (in_flight > 0 && !SameHead(old_upstream, tail.upstream_head())) in_flight_outdated = true;
+  if (in_flight > 0 && old_upstream != tail.upstream_head()) in_flight_outdated = true;
   Report(plan->refused, outcome);
   Rebase(std::move(plan->rebased), counters, touched, outcome);
   Settle(news);
@@ -218,6 +218,7 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known
 void ClientSession::Impl::Settle(const News& news) {
   settled = news.settled;
   tail.Settle(settled);
+  if (!synced) own.clear();
   CountSynced();
 }
 

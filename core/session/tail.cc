@@ -35,7 +35,7 @@ const Head& Tail::Before(size_t index) const {
 std::optional<size_t> Tail::Find(const Head& head) const {
   // Mostly it is the last one.
   for (size_t index = accepted_ + 1; index > 0; --index) {
-    if (SameHead(Before(index - 1), head)) return index - 1;
+    if (Before(index - 1) == head) return index - 1;
   }
   return std::nullopt;
 }

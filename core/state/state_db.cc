@@ -406,7 +406,7 @@ Result<void> StateDb::LoadImage(BytesView image, const std::optional<Head>& expe
     return Error{ErrorCode::kSchemaMismatch, "the image has the schema " + (*head)->schema_hash +
                                                  ", this state has " + self.schema_hash};
   }
-  if (expected && !SameHead((*head)->head(), *expected)) {
+  if (expected && (*head)->head() != *expected) {
     return Error{ErrorCode::kUpstreamGap, "the image is at " + ToString((*head)->seq) +
                                               ", and not at the " + ToString(expected->seq) +
                                               " that is expected"};
