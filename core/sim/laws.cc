@@ -67,7 +67,11 @@ World::Fact* World::FactOf(std::string_view uid) {
 }
 
 std::string World::DumpTab(Tab& tab) { return Dump(*tab.session).value_or("no rows"); }
-std::optional<std::string> World::DumpLeader(Client& client) { return Dump(*client.leader); }
+std::optional<std::string> World::DumpLeader(Client& client) {
+  // A state that could not follow its log serves nobody before the next Drain has repaired it.
+  if (client.leader->HasWork()) return std::nullopt;
+  return Dump(*client.leader);
+}
 
 std::string World::DumpReplay(Client& client, const std::vector<Event>& log) {
   SimApp app;

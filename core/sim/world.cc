@@ -189,7 +189,8 @@ void World::Enumerate(bool calm) {
                           Tab* tab = nullptr) {
     if (weight > 0) actions_.push_back({run, &client, tab, weight});
   };
-  const uint32_t fault = calm ? 0 : fault_weight_;
+  // Most steps are undisturbed, so that things get somewhere between two faults.
+  const uint32_t fault = calm || !prng_.OneIn(3) ? 0 : fault_weight_;
   const auto faulty = [&](Spice spice) { return Has(spice) ? fault : 0; };
   for (auto& owned : clients_) {
     Client& client = *owned;
@@ -522,6 +523,12 @@ void World::DeliverToTab(Client& client, Tab* tab) {
     Trace(accepted ? "hears: accepted" : "hears: rejected", &client, tab);
     Count(accepted ? "accepted pushes" : "rejected pushes");
     const Result<void> heard = accepted ? session.OnPushAccepted() : session.OnPushRejected();
+    // The log was rewritten and stands again where it stood when this was pushed. What became of it
+    // is in the history.
+    if (!heard.ok() && heard.error().code == ErrorCode::kUpstreamGap) {
+      Count("answers that need a join");
+      return JoinAnew(client, *tab);
+    }
     if (!heard.ok()) {
       return Fail(6, std::string(accepted ? "OnPushAccepted: " : "OnPushRejected: ") +
                          heard.error().message);
