@@ -22,6 +22,8 @@ export class Connection {
   #isOnline = true
   /** Runs before each call: it may throw, or return what is answered in place of the server. */
   trouble: (call: Call) => unknown = () => undefined
+  /** The next push is taken, and fails all the same. */
+  losesAnswer = false
   /** Whether the backend says by itself if it is connected. */
   saysIfConnected = false
   readonly calls: Call[] = []
@@ -61,6 +63,9 @@ export class Connection {
         if ((await this.#call('push')) !== undefined) return
         this.#server.checkId(backendId)
         this.#server.take(batch)
+        if (!this.losesAnswer) return
+        this.losesAnswer = false
+        throw new Error('the connection broke before the answer')
       },
       ...(this.saysIfConnected && {
         isConnected: {

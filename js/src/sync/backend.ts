@@ -58,13 +58,15 @@ export interface PullOptions extends PushOptions {
 export interface SyncBackend {
   /**
    * Everything after `cursor`, or from the beginning. The first page comes at once, and says
-   * `NoMore`, empty, if there is nothing; a live pull may then be quiet for as long as it likes.
+   * `NoMore`, empty, if there is nothing. A live pull may then be quiet; after five minutes it is
+   * begun anew.
    *
    * @throws (when it is iterated) as `push` does
    */
   pull(cursor: PullCursor | undefined, options: PullOptions): AsyncIterable<PullPage>
   /**
-   * Takes the events, all or none, if they continue the backend's head.
+   * Takes the events, all or none, if they continue the backend's head: if the first one's parent
+   * is its last. When this resolves they have their place for good.
    *
    * @throws (as a rejection) `IsOfflineError`, `ServerAheadError`, `EventRefusedError`,
    *   `BackendIdMismatchError`; anything else is taken for something that will pass

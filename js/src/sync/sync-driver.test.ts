@@ -8,7 +8,13 @@ import { settle, TestClock, UnsyncedLeader } from '../../test/doubles.js'
 import { LiveStoreError } from '../errors.js'
 import type { BackendRequest } from '../wasm/leader.js'
 import { EventRefusedError, IsOfflineError, type PullPage, type SyncBackend } from './backend.js'
-import { askAgainMs, backendAnswerMsMax, backendPingEveryMs, SyncDriver } from './sync-driver.js'
+import {
+  askAgainMs,
+  backendAnswerMsMax,
+  backendPingEveryMs,
+  backendQuietMsMax,
+  SyncDriver,
+} from './sync-driver.js'
 
 class FakeLeader extends UnsyncedLeader {
   requests: BackendRequest[] = []
@@ -177,7 +183,7 @@ test('a pull that is stopped is aborted, and what it brings later is ignored', a
   expect(leader.heard).toEqual([])
 })
 
-test('a pull that gives no first page in time has failed; a quiet one has not', async () => {
+test('a pull that gives no first page in time has failed; a quiet one is begun anew', async () => {
   await request(pull(1))
   await clock.advance(backendAnswerMsMax)
   expect(leader.heard).toEqual(['pull 1 failed'])
@@ -186,8 +192,11 @@ test('a pull that gives no first page in time has failed; a quiet one has not', 
   await request(pull(2))
   answers.next = never
   await request()
-  await clock.advance(100 * backendAnswerMsMax)
+  await clock.advance(backendQuietMsMax - 1)
   expect(leader.heard.slice(1)).toEqual(['page of 2, 7 bytes, true'])
+  await clock.advance(1)
+  expect(leader.heard.at(-1)).toBe('pull 2 ended')
+  expect(warnings).toHaveLength(1)
 })
 
 test('a quiet pull whose ping fails, or is not answered, has failed', async () => {

@@ -26,6 +26,11 @@ import { type CheckedPage, checkPage } from './pulled-page.js'
 export const backendAnswerMsMax = 30_000
 /** A live pull that has been quiet for so long is pinged, if the backend can be, and again. */
 export const backendPingEveryMs = 30_000
+/**
+ * A live pull that has been quiet for so long is begun anew: its connection may be dead although
+ * pings pass, and a push that was answered may have been lost.
+ */
+export const backendQuietMsMax = 300_000
 /** After a failure of storage the engine is asked again after this. */
 export const askAgainMs = 1_000
 /** Events that the leader is given at once; a longer page goes in parts. */
@@ -301,11 +306,17 @@ export class SyncDriver {
       })
     }
     if (backend.ping !== undefined) pingLater()
+    let cancelRefresh: () => void = () => undefined
+    const refresh = new Promise<IteratorResult<unknown>>((resolve) => {
+      const ended = { done: true, value: undefined } as const
+      cancelRefresh = this.#options.clock.after(backendQuietMsMax, () => resolve(ended))
+    })
     try {
-      return await call.wait('a pull', () => iterator.next())
+      return await call.wait('a pull', () => Promise.race([iterator.next(), refresh]))
     } finally {
       isWaiting = false
       cancel()
+      cancelRefresh()
     }
   }
 
