@@ -5,8 +5,8 @@
 //     core_sim --shrink X                                    the smallest run of X that still fails
 //     core_sim --file F                                      runs the seeds listed in F
 //
-// Each worker is a process of its own, so that a check of the engine that ends one is a finding like
-// any other: the seed is noted in memory they share.
+// Each worker is a process of its own, so that a check of the engine that ends one is a finding
+// like any other: the seed is noted in memory they share.
 
 #include <sys/mman.h>
 #include <sys/wait.h>

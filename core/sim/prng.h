@@ -1,9 +1,9 @@
-// Prng: the one source of chance of a simulation. Everything that happens in it is a function of the
-// seed (law 10).
+// Prng: the one source of chance of a simulation. Everything that happens in it is a function of
+// the seed (law 10).
 //
 // xoshiro256** by David Blackman and Sebastiano Vigna, seeded by Vigna's splitmix64, both dedicated
-// to the public domain: https://prng.di.unimi.it. Our own, because the distributions of the standard
-// library differ from one library to the next, and a seed must mean the same everywhere.
+// to the public domain: https://prng.di.unimi.it. Our own, because the distributions of the
+// standard library differ from one library to the next, and a seed must mean the same everywhere.
 
 #pragma once
 

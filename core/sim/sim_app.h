@@ -1,8 +1,9 @@
 // SimApp: the app of the simulation, with materializers in C++.
 //
-// The arguments of every event name it ("uid"), and every event that has an effect writes its uid to
-// the table `seen`, which has no key: an event applied twice, or not at all, shows there. Arguments
-// are flat objects of texts without quotes or commas, so that they can be read without a parser.
+// The arguments of every event name it ("uid"), and every event that has an effect writes its uid
+// to the table `seen`, which has no key: an event applied twice, or not at all, shows there.
+// Arguments are flat objects of texts without quotes or commas, so that they can be read without a
+// parser.
 //
 //     ItemAdded    insert into items, whose key conflicts with that of other events
 //     ItemRemoved  delete it
@@ -14,8 +15,9 @@
 //     HardAdded    into a table that no changeset can bring back
 //     Extra        known to some clients only
 //
-// Any of them may carry "refuse" (the backend refuses it for good), "poison" (the materializer fails
-// on the client named), and "leader_poison" (it fails in leaders, as a bug of the app would have it).
+// Any of them may carry "refuse" (the backend refuses it for good), "poison" (the materializer
+// fails on the client named), and "leader_poison" (it fails in leaders, as a bug of the app would
+// have it).
 
 #pragma once
 

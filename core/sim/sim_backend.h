@@ -4,8 +4,8 @@
 // nothing, and refuses an event whose arguments say so. A reset empties it and gives it another
 // name.
 //
-// A BackendLink is what a client's host holds of it: at most one pull and one push, with whatever is
-// on its way. Requests and answers take their time, and the world decides what becomes of each.
+// A BackendLink is what a client's host holds of it: at most one pull and one push, with whatever
+// is on its way. Requests and answers take their time, and the world decides what becomes of each.
 
 #pragma once
 

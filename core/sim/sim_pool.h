@@ -5,9 +5,9 @@
 // power cut keeps any of them, in any order, torn at sectors of 512 bytes; the end of a process
 // alone keeps them all.
 //
-// Failures, each armed for a number of calls from now: no space, an I/O error, an I/O error of reads,
-// and the death of the process in the middle of a call. A write that fails leaves a part of its
-// bytes. After a death every call fails until Restart.
+// Failures, each armed for a number of calls from now: no space, an I/O error, an I/O error of
+// reads, and the death of the process in the middle of a call. A write that fails leaves a part of
+// its bytes. After a death every call fails until Restart.
 
 #pragma once
 

@@ -1,14 +1,14 @@
 // World: the whole system in one process, driven by one seed.
 //
-//     backend ◄── links ──► clients: storage, a leader now and then ◄── ports ──► tabs: a session each
+//     backend ◄─ links ─► clients: storage, a leader now and then ◄─ ports ─► tabs: a session each
 //
-// Whatever may happen next is an action; at each step the seed picks one of those that are possible.
-// Ports deliver in order but whenever they like, and end with their leader. Leaders die at any
-// message and at any write, sessions too; requests to the backend, and answers from it, are late or
-// lost. Time is a number that moves when nothing else does, or by chance.
+// Whatever may happen next is an action; at each step the seed picks one of those that are
+// possible. Ports deliver in order but whenever they like, and end with their leader. Leaders die
+// at any message and at any write, sessions too; requests to the backend, and answers from it, are
+// late or lost. Time is a number that moves when nothing else does, or by chance.
 //
-// The world hosts leaders and sessions as JavaScript does: Submit, Drain, deliver, NextRequests, and
-// again at WakeAt; a failed Drain is tried again or ends the leader.
+// The world hosts leaders and sessions as JavaScript does: Submit, Drain, deliver, NextRequests,
+// and again at WakeAt; a failed Drain is tried again or ends the leader.
 //
 // Each seed draws its own sizes and its own mix of faults, so that some seeds are calm and long and
 // others have two faults at once. The laws (core/sim/laws.cc) are checked where they must hold: at
