@@ -193,7 +193,10 @@ for (const { name, file, find, replace } of chosen) {
     console.log(`GONE      ${name}: ${file} does not hold its text once`)
     continue
   }
-  writeFileSync(target, text.replace(find, () => replace))
+  writeFileSync(
+    target,
+    text.replace(find, () => replace),
+  )
   const { status, stdout } = build()
   const finding = status === 0 ? firstFinding(seeds) : undefined
   writeFileSync(target, text)
