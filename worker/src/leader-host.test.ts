@@ -1,6 +1,7 @@
 /** One leader worker by itself: what it says to its tab, and what it holds on to. */
 
-import { beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { BackendRequest } from '../../js/src/wasm/leader.js'
 import {
   settle,
   TestClock,
@@ -10,7 +11,12 @@ import {
   TestPort,
   UnsyncedLeader,
 } from '../../js/test/doubles.js'
-import { type BootableLeader, LeaderHost, leaderLockWaitMsMax } from './leader-host.js'
+import {
+  type BootableLeader,
+  type LeaderFactory,
+  LeaderHost,
+  leaderLockWaitMsMax,
+} from './leader-host.js'
 
 const emptyModule = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
 
@@ -23,6 +29,7 @@ let session: TestPort
 let heard: string[]
 let bootSteps: { stage: 'migrating' | 'rehydrating' | 'done'; done: number; total: number }[]
 let leaderCalls: string[]
+let factory: { -readonly [K in keyof LeaderFactory]: LeaderFactory[K] }
 
 const leader: BootableLeader = Object.assign(new UnsyncedLeader(), {
   schemaHash: 'h',
@@ -58,7 +65,8 @@ beforeEach(() => {
     getDirectory: () => opfs.getDirectory(new TestContext()),
     warn: () => undefined,
   }
-  new LeaderHost(port2, env, { fileNames: ['eventlog.db'], open: async () => leader })
+  factory = { fileNames: ['eventlog.db'], open: async () => leader }
+  new LeaderHost(port2, env, factory)
 })
 
 const init = (overrides: object = {}): void => {
@@ -195,6 +203,73 @@ test('a boot that fails says why, closes the files, and keeps the lock', async (
   expect(heard).toEqual(['error'])
   expect(openFiles()).toBe(0)
   expect(locks.heldNames()).toEqual(['livestore-wasm-leader-store'])
+})
+
+describe('with a sync backend', () => {
+  const made: unknown[] = []
+  const sync = (initialSyncMs?: number): void => {
+    factory.sync = {
+      makeBackend: (args) => {
+        made.push(args)
+        return new Promise(() => undefined)
+      },
+      initialSyncMs,
+      livePull: true,
+      onBackendIdMismatch: 'reset',
+    }
+  }
+  let requests: BackendRequest[] = []
+  const plain = { nextRequests: leader.nextRequests }
+
+  beforeEach(() => {
+    requests = [
+      { kind: 'pull', number: 1, backendId: '', cursor: 0, cursorMetadata: '', live: true },
+    ]
+    made.length = 0
+    leader.nextRequests = () => requests.splice(0)
+  })
+  afterEach(() => {
+    leader.nextRequests = plain.nextRequests
+  })
+
+  test('the backend is made with what the tab gave, once the leader has booted', async () => {
+    sync()
+    init({ syncPayload: { token: 1 } })
+    await settle()
+    expect(made).toEqual([])
+    sendEngine()
+    await settle()
+    expect(made).toEqual([{ storeId: 'store', clientId: 'client', payload: { token: 1 } }])
+    expect(heard).toEqual(['done'])
+  })
+
+  test('a shutdown amid the initial sync ends it', async () => {
+    sync(60_000)
+    init()
+    sendEngine()
+    await settle()
+    expect(heard).toEqual(['syncing'])
+    shutDown()
+    await settle()
+    expect(said).toEqual(['leading', 'shutdown-done'])
+    expect(leaderCalls.at(-1)).toBe('close')
+    expect(locks.heldNames()).toEqual([])
+    await clock.advance(120_000)
+    expect(leaderCalls.at(-1)).toBe('close')
+  })
+
+  test('an engine that breaks while it syncs is a crash', async () => {
+    sync(60_000)
+    leader.nextRequests = () => {
+      throw new WebAssembly.RuntimeError('unreachable')
+    }
+    init()
+    sendEngine()
+    await settle()
+    expect(said).toEqual(['leading', 'crashed'])
+    expect(heard).toEqual(['syncing', 'error'])
+    expect(openFiles()).toBe(0)
+  })
 })
 
 test.each([

@@ -250,6 +250,8 @@ export class LeaderHost {
     await this.#boot
     // What was posted before the shutdown, on other ports, arrives first.
     await nextTurn(this.#env.clock)
+    // What is taken in now is pushed by the next leader.
+    this.#sync?.stop()
     this.#server.shutdown()
     this.#end()
     this.#releaseLock()
