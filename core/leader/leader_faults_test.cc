@@ -1,0 +1,201 @@
+// The leader when storage fails at any one call: every call of a whole story is made to fail once,
+// and after it the leader goes on, or another process does. Nothing may be lost, doubled or half
+// done (laws 2, 3, 4 and 8).
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <type_traits>
+
+#include "core/leader/leader_process.h"
+#include "core/sqlite/fault_pool.h"
+
+namespace livestore {
+namespace {
+
+using Call = FaultPool::Call;
+
+constexpr int64_t kNow = 1'000'000;
+
+enum class After { kSameProcess, kNewProcess };
+
+class Story {
+ public:
+  Story(Call call, StorageStatus status, int after, std::string_view file, After then)
+      : then_(then) {
+    pool_.Fail(call, status, after, file);
+  }
+
+  // Returns false if the fault was never met.
+  bool Run() {
+    Start();
+    Push("t", 1, {TodoCreated("a"), NoteSet("n", "x"), TodoCreated("bad"), TodoDone("b")});
+    Pull({TodoCreated("b")});
+    Refuse("bad");
+    Orphans();
+    Push("u", 1, {Broken(), TodoCreated("never")});
+    EXPECT_TRUE(Do([this] { return leader().Join(std::nullopt, "t"); }).ok());
+    EXPECT_TRUE(Do([this] { return leader().Image(); }).ok());
+    EXPECT_TRUE(Do([this] { return leader().NextRequests(kNow); }).ok());
+    Replace();
+    pool_.Heal();
+    Settle();
+    return met_;
+  }
+
+  void Check() {
+    EXPECT_EQ(Log(), "a n b o ");
+    const std::string rows = TodoRows(leader());
+    EXPECT_EQ(rows, "at0ot0");  // The todo b went with the backend that had it.
+    process_.reset();
+    Start();
+    EXPECT_EQ(TodoRows(leader()), rows);
+    EXPECT_EQ(Log(), "a n b o ");
+  }
+
+ private:
+  Leader& leader() { return *process_->leader; }
+
+  // Opens and boots until it works; what fails on the way must say that it is storage.
+  void Start() {
+    pull_ = 0;
+    for (int tries = 0; tries < 3; ++tries) {
+      process_.reset();
+      process_ = std::make_unique<Process>(pool_, TodoApp::Schema(), BackendSyncOptions{});
+      if (process_->leader) process_->Boot();
+      if (!process_->error) return;
+      Met(*process_->error);
+    }
+    FAIL() << "no boot after the fault";
+  }
+  void Met(const Error& error) {
+    EXPECT_TRUE(IsStorageError(error.code)) << error.message;
+    met_ = true;
+    pool_.Heal();
+  }
+
+  // Makes a call again until it succeeds. In between the leader goes on or is another process.
+  template <typename Make>
+  std::invoke_result_t<Make> Do(Make make) {
+    for (int tries = 0;; ++tries) {
+      auto result = make();
+      if (result.ok() || tries == 3) {
+        EXPECT_TRUE(result.ok()) << result.error().message;
+        return result;
+      }
+      Met(result.error());
+      if (then_ == After::kNewProcess) Start();
+    }
+  }
+  DrainOutcome Settle() {
+    DrainOutcome all;
+    for (int rounds = 0; rounds < 5 && leader().HasWork(); ++rounds) {
+      auto outcome = Do([this] { return leader().Drain(); });
+      if (!outcome.ok()) break;
+      std::move(outcome->entries.begin(), outcome->entries.end(), std::back_inserter(all.entries));
+    }
+    EXPECT_FALSE(leader().HasWork());
+    return all;
+  }
+
+  // As a session does: what the log has of it, it says, and the rest is pushed again.
+  void Push(const std::string& instance, uint64_t first, const std::vector<NewEvent>& events) {
+    for (int tries = 0; tries < 5; ++tries) {
+      const auto joined = Do([&] { return leader().Join(std::nullopt, instance); });
+      const uint64_t accepted = DecodeHistory(joined->history)->accepted;
+      if (accepted >= first) return;
+      const Head head = leader().head();
+      EXPECT_TRUE(
+          leader().Submit(1, 1, Encoded(head, Numbered(head.seq, events), instance, first)).ok());
+      Settle();
+    }
+    FAIL() << "the push of " << instance << " never arrived";
+  }
+  // As the host of a backend does, which has `events` from e1 on.
+  void Pull(const std::vector<NewEvent>& events) {
+    std::vector<Event> foreign = Numbered({}, events, "theirs");
+    for (int tries = 0; tries < 5 && leader().sync_status().upstream_head == 0; ++tries) {
+      const auto requests = Do([this] { return leader().NextRequests(kNow); });
+      for (const auto& request : *requests) {
+        if (request.kind == BackendRequest::Kind::kPull) pull_ = request.number;
+      }
+      const PulledPage page{.backend_id = "old", .events = foreign, .metadata = {"7"}};
+      EXPECT_TRUE(leader().OnPulled(pull_, EncodePage(page), true, kNow).ok());
+      Settle();
+    }
+    EXPECT_EQ(leader().sync_status().upstream_head, 1u);
+  }
+  void Refuse(const std::string& id) {
+    for (int tries = 0; tries < 5 && Log().find(id) != std::string::npos; ++tries) {
+      const auto requests = Do([this] { return leader().NextRequests(kNow); });
+      for (const auto& request : *requests) {
+        if (request.kind == BackendRequest::Kind::kPull) pull_ = request.number;
+        if (request.kind != BackendRequest::Kind::kPush) continue;
+        const std::vector<Event> batch = *DecodeEvents(request.events);
+        for (uint32_t i = 0; i < batch.size(); ++i) {
+          if (batch[i].args_json.find(id) == std::string::npos) continue;
+          leader().OnPushRefused(request.number, i, "no", kNow);
+        }
+      }
+      Settle();
+    }
+  }
+  void Orphans() {
+    const Bytes journal = Encoded({}, Numbered({}, {TodoCreated("o")}), "gone");
+    for (int tries = 0; tries < 3; ++tries) {
+      EXPECT_TRUE(leader().SubmitOrphans(journal).ok());
+      Settle();
+    }
+  }
+  void Replace() {
+    for (int tries = 0; tries < 5 && leader().sync_status().upstream_head > 0; ++tries) {
+      leader().OnBackendReplaced("new");
+      Settle();
+    }
+  }
+
+  std::string Log() {
+    const auto joined = Do([this] { return leader().Join(Head{}, "reader"); });
+    const History history = *DecodeHistory(joined->history);
+    std::string text;
+    for (const Event& event : history.news.run.events) {
+      text += nlohmann::json::parse(event.args_json, nullptr, false).value("id", "?") + " ";
+    }
+    return text;
+  }
+
+  MemoryPool memory_{LeaderFileNames()};
+  FaultPool pool_{memory_};
+  After then_;
+  std::unique_ptr<Process> process_;
+  uint32_t pull_ = 0;
+  bool met_ = false;
+};
+
+class LeaderFaultsTest : public ::testing::TestWithParam<std::tuple<Call, std::string, After>> {};
+
+TEST_P(LeaderFaultsTest, Laws2To4_OneCallThatFailsLosesNothing) {
+  const auto& [call, file, then] = GetParam();
+  const bool full = call == Call::kWrite;
+  int faults = 0;
+  for (int after = 0;; ++after) {
+    SCOPED_TRACE(after);
+    Story story(call, full ? StorageStatus::kFull : StorageStatus::kIoError, after, file, then);
+    const bool met = story.Run();
+    if (HasFailure()) return;
+    story.Check();
+    if (HasFailure()) return;
+    if (!met) break;
+    ++faults;
+  }
+  EXPECT_GT(faults, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, LeaderFaultsTest,
+                         ::testing::Combine(::testing::Values(Call::kWrite, Call::kFlush),
+                                            ::testing::Values("eventlog.db-wal", ""),
+                                            ::testing::Values(After::kSameProcess,
+                                                              After::kNewProcess)));
+
+}  // namespace
+}  // namespace livestore
