@@ -9,6 +9,7 @@ import Plain2Worker from './plain-2.worker.ts?worker'
 import RefusedWorker from './refused.worker.ts?worker'
 import type { AppState, BadCall, CallOutcome, RejectionData, RowData } from './remote-control.js'
 import { events, makeTestedSchema } from './schema.js'
+import SyncedWorker from './synced.worker.ts?worker'
 import ThrowingWorker from './throwing.worker.ts?worker'
 
 const parameters = new URLSearchParams(location.search)
@@ -18,6 +19,7 @@ const workers = {
   plain: version === 1 ? Plain1Worker : Plain2Worker,
   refused: RefusedWorker,
   throwing: ThrowingWorker,
+  synced: SyncedWorker,
 }
 const ChosenWorker = workers[(parameters.get('worker') ?? 'plain') as keyof typeof workers]
 
