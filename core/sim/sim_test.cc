@@ -49,7 +49,7 @@ TEST(SimPoolTest, Law2_WhatWasFlushedSurvivesEveryPowerCut) {
 
 TEST(SimPoolTest, APowerCutTearsAWriteAtSectors) {
   bool torn = false;
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
+  for (uint64_t seed = 1; seed <= 120; ++seed) {
     Prng prng(seed);
     SimPool pool({"a"});
     ASSERT_EQ(pool.Write(0, Bytes(2048, 'x'), 100), StorageStatus::kOk);
@@ -162,14 +162,14 @@ TEST(SimTest, AllLaws_RecordedSeeds) {
 }
 
 TEST(SimTest, AllLaws_FreshSeeds) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
-    ExpectNoViolation({.seed = seed, .steps = 60});
+  for (uint64_t seed = 1; seed <= 120; ++seed) {
+    ExpectNoViolation({.seed = seed, .steps = 40});
     if (HasFailure()) return;
   }
 }
 
 TEST(SimTest, Law10_SameSeedSameTrace) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
     const uint64_t first = World({.seed = seed}).Run().trace_hash;
     EXPECT_EQ(World({.seed = seed}).Run().trace_hash, first) << "seed " << seed;
   }

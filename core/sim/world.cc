@@ -515,9 +515,12 @@ void World::DeliverToTab(Client& client, Tab* tab) {
     if (message.result.answer == PushAnswer::kFailed) {
       Count("failed pushes");
       Trace("hears of a failed push", &client, tab, std::to_string(message.result.failed_index));
-      return Follow(client, *tab,
-                    session.OnPushFailed(message.result.failed_index, message.result.error),
-                    "OnPushFailed");
+      auto followed = session.OnPushFailed(message.result.failed_index, message.result.error);
+      if (!followed.ok() && followed.error().code == ErrorCode::kUpstreamGap) {
+        Count("answers that need a join");
+        return JoinAnew(client, *tab);
+      }
+      return Follow(client, *tab, std::move(followed), "OnPushFailed");
     }
     const bool accepted = message.result.answer == PushAnswer::kAccepted;
     Trace(accepted ? "hears: accepted" : "hears: rejected", &client, tab);
