@@ -42,6 +42,8 @@ const WASM_INCLUDES_FILES = [
   'core/sync/sync_backend.h',
   'core/sqlite/storage_pool.h',
 ]
+/** And what its tests do: the suite that native tests run over memory. */
+const WASM_INCLUDES_TESTS = ['core/sqlite/vfs_conformance.h']
 
 /** Libraries by the first part of their include, and the only places that may use them. */
 const LIBRARY_INCLUDES = [
@@ -170,7 +172,8 @@ function mayInclude(path, folder, target) {
   if (path.startsWith('wasm/')) {
     return (
       WASM_INCLUDES.some((prefix) => target.startsWith(prefix)) ||
-      WASM_INCLUDES_FILES.includes(target)
+      WASM_INCLUDES_FILES.includes(target) ||
+      (path.startsWith('wasm/test/') && WASM_INCLUDES_TESTS.includes(target))
     )
   }
   const targetFolder = /^core\/([^/]+)\//.exec(target)?.[1]

@@ -38,6 +38,9 @@ describe('C++ includes', () => {
     expect(include('"core/api/leader.h"')).toEqual([])
     expect(include('"core/sqlite/storage_pool.h"')).toEqual([])
     expect(include('<emscripten/val.h>')).toEqual([])
+    const suite = '#include "core/sqlite/vfs_conformance.h"\n'
+    expect(messages('wasm/a.h', header + suite)).toHaveLength(1)
+    expect(messages('wasm/test/a.cc', header + suite)).toEqual([])
   })
 
   test('libraries are used in their places only', () => {

@@ -22,6 +22,7 @@ import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, buildEngine } from './build.mjs'
+import { buildVfsSuite } from './build-vfs-suite.mjs'
 import { cmakeBuild, cmakeConfigure } from './lib/cmake.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
@@ -239,6 +240,7 @@ async function packageLayer(tell) {
 
 async function browser(tell) {
   await build({ quiet: true })
+  await buildVfsSuite(tell)
   const report = join(REPORTS, 'playwright.json')
   rmSync(report, { force: true })
   let failure
@@ -274,7 +276,7 @@ const LAYERS = [
   { name: 'wasm', title: 'wasm build', work: buildEngine },
   { name: 'node', title: 'Node: js, workers, wasm', work: node },
   { name: 'package', title: 'package: build, pack, install', work: packageLayer },
-  { name: 'browser', title: 'browser: the packed package in Chromium', work: browser },
+  { name: 'browser', title: 'browser: package and storage in Chromium', work: browser },
 ]
 
 function readOptions(args) {

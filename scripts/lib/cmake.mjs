@@ -31,14 +31,15 @@ export async function cmakeConfigure(preset, { tell, env = {} } = {}) {
 }
 
 /**
- * Configures and builds `preset`.
+ * Configures and builds `preset`: all of it, or `target`.
  *
  * @throws Failure with the compiler's output.
  */
-export async function cmakeBuild(preset, { tell, env = {} } = {}) {
+export async function cmakeBuild(preset, { tell, env = {}, target } = {}) {
   await cmakeConfigure(preset, { tell, env })
-  await run('cmake', ['--build', '--preset', preset], {
-    log: `${preset}-build`,
+  const what = target === undefined ? [] : ['--target', target]
+  await run('cmake', ['--build', '--preset', preset, ...what], {
+    log: [preset, ...what.slice(1), 'build'].join('-'),
     what: `The preset ${preset} does not build`,
     fix: 'mend the error above.',
     env,
