@@ -33,7 +33,7 @@ export const CORE_INCLUDES = {
 /** Folders of core that nothing includes and that include anything in core. */
 const CORE_ON_TOP = ['sim', 'fuzz', 'bench']
 /** What tests share: apps and doubles in C++. No code that ships includes it. */
-const CORE_TESTING = { testing: ['base', 'event', 'sqlite', 'state'] }
+const CORE_TESTING = { testing: ['base', 'event', 'sqlite', 'eventlog', 'state', 'sync', 'leader'] }
 
 /** What wasm includes of core: whole folders, and the interfaces that JavaScript implements. */
 const WASM_INCLUDES = ['core/api/', 'core/base/', 'core/event/', 'wasm/']
@@ -59,7 +59,7 @@ const LIBRARY_INCLUDES = [
     places: ['core/base/', 'core/testing/', 'core/sim/'],
     tests: true,
   },
-  { name: 'GoogleTest', match: /^(gtest|gmock)\//, places: [], tests: true },
+  { name: 'GoogleTest', match: /^(gtest|gmock)\//, places: ['core/testing/'], tests: true },
   { name: 'Google Benchmark', match: /^benchmark\//, places: ['core/bench/'] },
   {
     name: 'clock, thread, file or socket',

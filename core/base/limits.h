@@ -45,7 +45,8 @@ inline constexpr size_t kSkippedReportsMax = 100;
 
 // The sync backend: one push, and what may be in one page of a pull.
 inline constexpr uint32_t kBackendPushEventsMax = 50;
-inline constexpr size_t kBackendPushBytesMax = 900'000;  // Of arguments. One event may not exceed it.
+inline constexpr size_t kBackendPushBytesMax =
+    900'000;  // Of arguments. One event may not exceed it.
 inline constexpr uint32_t kPageEventsMax = 100'000;
 // Pulled events that are merged at once: every merge rolls back all that is pending.
 inline constexpr size_t kMergeEventsMax = 5'000;

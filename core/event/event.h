@@ -15,8 +15,8 @@ namespace livestore {
 // Stored as schema_hash for an event whose definition is not known here.
 inline constexpr int64_t kUnknownSchemaHash = -1;
 
-// Which event of which session object it is, as the eventlog that accepted it remembers: not part of
-// the event, and never encoded. The counter is 0 for events from elsewhere.
+// Which event of which session object it is, as the eventlog that accepted it remembers: not part
+// of the event, and never encoded. The counter is 0 for events from elsewhere.
 struct EventOrigin {
   int64_t session = 0;  // The eventlog's number for the session object.
   uint64_t counter = 0;
@@ -46,8 +46,8 @@ uint64_t EventHash(const Event& event);
 // The end of a log, or of a part of it: a number, and the identity of the event that stands there.
 // Equal heads of one client's log mean equal logs up to them. Positions alone do not, since after a
 // rebase another event may stand at the same one; nor does the event, which may come back to its
-// position after another one was put before it and a third taken out. But every rebase gives what it
-// moves a generation it never had.
+// position after another one was put before it and a third taken out. But every rebase gives what
+// it moves a generation it never had.
 struct Head {
   SeqNum seq;
   uint64_t hash = 0;  // EventHash; 0 at e0.

@@ -186,9 +186,9 @@ class Leader {
   // each Drain, and at WakeAt. An event that no backend would take makes HasWork true.
   Result<std::vector<BackendRequest>> NextRequests(int64_t now_ms);
   [[nodiscard]] std::optional<int64_t> WakeAt(int64_t now_ms) const;
-  // Queues a page of a pull for the next Drain. What the log has already is passed over; a gap makes
-  // the pull start anew. A pull that ends at the backend's head says so in its last page, which may
-  // be empty. Fails with kMalformedBytes or kLimitExceeded, and the pull starts anew,
+  // Queues a page of a pull for the next Drain. What the log has already is passed over; a gap
+  // makes the pull start anew. A pull that ends at the backend's head says so in its last page,
+  // which may be empty. Fails with kMalformedBytes or kLimitExceeded, and the pull starts anew,
   // after a while.
   Result<void> OnPulled(uint32_t pull, BytesView page, bool caught_up, int64_t now_ms);
   void OnPullEnded(uint32_t pull, int64_t now_ms);

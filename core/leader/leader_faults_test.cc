@@ -7,8 +7,8 @@
 
 #include <type_traits>
 
-#include "core/leader/leader_process.h"
 #include "core/sqlite/fault_pool.h"
+#include "core/testing/leader_process.h"
 
 namespace livestore {
 namespace {

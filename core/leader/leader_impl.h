@@ -1,5 +1,5 @@
-// The inside of Leader, shared by its two sources: leader.cc (boot, pushes of sessions, joining) and
-// leader_backend.cc (what is pulled, refused, pushed to the sync backend).
+// The inside of Leader, shared by its two sources: leader.cc (boot, pushes of sessions, joining)
+// and leader_backend.cc (what is pulled, refused, pushed to the sync backend).
 
 #pragma once
 

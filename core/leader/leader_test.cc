@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/limits.h"
-#include "core/leader/leader_process.h"
+#include "core/testing/leader_process.h"
 
 namespace livestore {
 namespace {

@@ -228,7 +228,8 @@ void ClientSession::Impl::Confirm(size_t count) {
   sync.pending.erase(sync.pending.begin(), sync.pending.begin() + static_cast<ptrdiff_t>(count));
 }
 
-// The first `count` pending events are about to leave pending: the leader has taken or refused them.
+// The first `count` pending events are about to leave pending: the leader has taken or refused
+// them.
 void ClientSession::Impl::KeepOwn(size_t count) {
   for (size_t i = 0; i < count; ++i) {
     own.emplace(tail[tail.accepted() + i].counter, std::move(sync.pending[i]));

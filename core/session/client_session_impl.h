@@ -61,7 +61,8 @@ struct ClientSession::Impl {
   // Believes what `news` says of itself, once it is followed.
   void Settle(const News& news);
   void CountSynced();
-  // Materializes `events` on top of the state as pending ones; those that fail are reported instead.
+  // Materializes `events` on top of the state as pending ones; those that fail are reported
+  // instead.
   void Rebase(std::vector<Event> events, std::span<const uint64_t> counters, TableSet& touched,
               FollowOutcome& outcome);
   // Counters of the last `count` pending events.
@@ -69,8 +70,8 @@ struct ClientSession::Impl {
   // How many pending events a leader is done with that has this session's up to `accepted`. Fails
   // with kMalformedBytes for a counter that was never given.
   [[nodiscard]] Result<size_t> KnownPending(uint64_t accepted) const;
-  // Fails with kMalformedBytes if there are not numbers enough after `run` for everything that may be
-  // pending. No log comes that far; only bytes that lie do.
+  // Fails with kMalformedBytes if there are not numbers enough after `run` for everything that may
+  // be pending. No log comes that far; only bytes that lie do.
   static Result<void> CheckRoom(const EventRun& run);
   // The session goes on as it is until LoadImage.
   FollowOutcome NeedImage();

@@ -103,7 +103,8 @@ class ClientSessionTest : public ::testing::Test {
     return std::move(push->run.events);
   }
 
-  // Law 4: the rows are those of a session that only ever saw the leader's log, then what is pending.
+  // Law 4: the rows are those of a session that only ever saw the leader's log, then what is
+  // pending.
   void ExpectReplay() {
     News news{.run = {.events = log_}};
     const std::vector<Event> pending = Pending();
@@ -846,7 +847,8 @@ TEST_F(ClientSessionTest, Law3_APushThatTheOldLeaderLostIsPushedAgain) {
 TEST_F(ClientSessionTest, Law3_AnOwnEventUnderAnotherNumberInTheHistoryIsNotApplied) {
   Sync();
   ASSERT_TRUE(Commit({TodoCreated("a"), HistoryAdded("once"), TodoCreated("c")}).ok());
-  // The leader took the first two, and another's event came before them; then it was another leader.
+  // The leader took the first two, and another's event came before them; then it was another
+  // leader.
   const std::vector<Event> mine = Push();
   log_ = {mine[0], mine[1]};
   Pull(HistoryAdded("pulled"));

@@ -8,7 +8,8 @@
 namespace livestore {
 namespace {
 
-// One step of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+// One step of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
+// 2014).
 uint64_t NextRandom(uint64_t& state) {
   uint64_t z = (state += 0x9e3779b97f4a7c15);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -27,8 +28,8 @@ bool Reached(int64_t not_before, int64_t now_ms) {
 BackendSync::BackendSync(BackendSyncOptions options)
     : options_(options), random_(options.jitter_seed) {}
 
-// The wait doubles up to its maximum; a half of it is drawn by lot, so that many clients that lost a
-// server at one moment do not come back at one moment.
+// The wait doubles up to its maximum; a half of it is drawn by lot, so that many clients that lost
+// a server at one moment do not come back at one moment.
 int64_t BackendSync::Delay(uint32_t failures) {
   int64_t delay = limits::kBackendRetryFirstMs;
   for (uint32_t i = 1; i < failures && delay < limits::kBackendRetryMaxMs; ++i) delay *= 2;

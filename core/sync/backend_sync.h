@@ -7,8 +7,8 @@
 //                        └──► server ahead ──► parked ──► idle               after pulling anew
 //
 // A live pull runs for ever; the echo of our own events in it is what confirms them, and an answer
-// to a push only lets the next one go. So a lost answer costs nothing: the backend takes a push only
-// if it continues its head, which it then says, and the pull has the rest.
+// to a push only lets the next one go. So a lost answer costs nothing: the backend takes a push
+// only if it continues its head, which it then says, and the pull has the rest.
 //
 // What always holds: one pull and one push at most; every failure waits before the next try, longer
 // each time, with jitter; a parked push is always followed by a new pull, so nothing waits for a
@@ -51,8 +51,8 @@ class BackendSync {
   // A page of the running pull came. This and the others below are false, and nothing has changed,
   // for a pull or push that is not the current one.
   bool OnPage(uint32_t pull);
-  // A page has been merged, and upstream_head is what it is now. `caught_up`: the backend had no more
-  // when it sent the page.
+  // A page has been merged, and upstream_head is what it is now. `caught_up`: the backend had no
+  // more when it sent the page.
   bool OnMerged(uint32_t pull, bool caught_up, uint64_t upstream_head);
   bool OnPullEnded(uint32_t pull, int64_t now_ms);
   bool OnPullFailed(uint32_t pull, int64_t now_ms);

@@ -1,4 +1,4 @@
-// One leader over a pool that outlives it, and what sessions send it: for the tests of this folder.
+// One leader over a pool that outlives it, and what sessions send it: for the tests of the leader.
 
 #pragma once
 
