@@ -125,7 +125,7 @@ export interface NewsMessage {
 
 /**
  * The leader lost track of what it told, or its log was replaced. An unanswered push is forgotten:
- * say `hello` again, without a cursor.
+ * say `hello` again.
  */
 export interface RejoinMessage {
   readonly type: 'rejoin'

@@ -191,8 +191,7 @@ export class SessionDriver {
         break
       case 'rejoin':
         this.#hellosInARow = 0
-        // Not by the cursor: the log may be another one, with the same event at the same place.
-        this.#greet(false)
+        this.#greet(true)
         break
       case 'push-result':
         if (message.id === this.#inFlight) this.#takePushResult(message)
