@@ -67,9 +67,9 @@ const MUTATIONS = [
     replace: 'history.accepted = 0;',
   },
   {
-    name: 'a rebase does not push anew',
-    file: 'core/leader/leader_backend.cc',
-    find: 'if (backend) backend->OnRebase();',
+    name: 'who joins is not told what was refused',
+    file: 'core/leader/leader.cc',
+    find: 'history.refused = LS_TRY(self.eventlog->Refused(instance));',
     replace: '',
   },
   {

@@ -63,7 +63,7 @@ class FilePool final : public StoragePool {
     return kNone;
   }
   int64_t Size(Handle file) override {
-    struct stat facts {};
+    struct stat facts{};
     return fstat(At(file), &facts) == 0 ? facts.st_size : -1;
   }
   int64_t Read(Handle file, uint8_t* out, size_t size, int64_t offset) override {

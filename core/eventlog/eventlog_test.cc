@@ -811,7 +811,9 @@ TEST_F(EventlogTest, MetadataThatIsNoOptionIsCorrupt) {
 }
 
 TEST_F(EventlogTest, AFileWithoutItsFirstTransactionIsANewLog) {
-  { ASSERT_TRUE(Database::Open(vfs_->name(), kFile, Durability::kFlushed).ok()); }
+  {
+    ASSERT_TRUE(Database::Open(vfs_->name(), kFile, Durability::kFlushed).ok());
+  }
   ASSERT_GT(pool_.Used(), 0);
   Fill(3);
   EXPECT_EQ(MustOpen()->event_count(), 3u);

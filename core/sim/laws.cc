@@ -222,8 +222,8 @@ void World::Law3_EveryEventArrives(Client& client, const std::vector<Event>& log
     if (owed && !excused && count == 0) {
       return Fail(3, client.id + ": " + uid + " is lost");
     }
-    if (refused && fact->alive && !fact->rejected && count == 0) {
-      Count("refusals never reported");
+    if (refused && fact->alive && !fact->rejected && !fact->forgiven && count == 0) {
+      return Fail(6, client.id + ": the refusal of " + uid + " is never reported");
     }
     if (count == 1 && has_backend_ && !client.halted && !fact->client_only && !fact->forgiven &&
         !backend_->Holds(uid)) {

@@ -1038,6 +1038,8 @@ void World::MakePage(Client& client, Tab*) {
   BackendLink::Pull& pull = *client.link.pull;
   const size_t count = prng_.OneIn(3) ? 1'000 : prng_.Between(1, 4);
   const uint64_t after = pull.cursor;
+  // A connection may repeat itself.
+  const uint64_t again = after > 0 && after <= backend_->head() && prng_.OneIn(8) ? 1 : 0;
   pull.said_something = true;
   if (pull.cursor < backend_->head()) {
     pull.cursor = std::min<uint64_t>(backend_->head(), pull.cursor + count);
@@ -1047,7 +1049,7 @@ void World::MakePage(Client& client, Tab*) {
         std::to_string(after) + " to " + std::to_string(pull.cursor));
   client.link.to_leader.push_back({.kind = BackendLink::OnItsWay::Kind::kPage,
                                    .pull = pull.number,
-                                   .page = backend_->Page(after, count),
+                                   .page = backend_->Page(after - again, count + again),
                                    .caught_up = caught_up});
   if (caught_up && !pull.live) {
     client.link.to_leader.push_back(

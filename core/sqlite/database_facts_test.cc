@@ -107,7 +107,9 @@ TEST_F(DatabaseFactsTest, AFileThatLostItsEndIsCorrupt) {
 }
 
 TEST_F(DatabaseFactsTest, AFormatThatSqliteDoesNotReadIsCorrupt) {
-  { ASSERT_TRUE(Open()->Exec("create table t (a)").ok()); }
+  {
+    ASSERT_TRUE(Open()->Exec("create table t (a)").ok());
+  }
   Bytes bytes = Snapshot()[0];
   bytes[47] = 9;  // The schema format number.
   Write("a.db", bytes);

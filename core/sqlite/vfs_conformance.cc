@@ -909,8 +909,7 @@ std::vector<std::string> ConformanceFiles() {
 }
 
 std::span<const ConformanceCase> ConformanceCases() {
-#define LS_CASE(name, ...) \
-  { #name, name __VA_OPT__(, ) __VA_ARGS__ }
+#define LS_CASE(name, ...) {#name, name __VA_OPT__(, ) __VA_ARGS__}
   static constexpr ConformanceCase kCases[] = {
       LS_CASE(EmptyFilesDoNotExist, DeletedFilesStayAway),
       LS_CASE(WhatWasWrittenIsThereAfterARestart, HelloWorldIsThere),
