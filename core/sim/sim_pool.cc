@@ -179,11 +179,6 @@ StorageStatus SimPool::Truncate(Handle file, int64_t size) {
   const StorageStatus status = Enter(Call::kTruncate);
   if (status == StorageStatus::kOk) {
     Note(At(file), {true, size, {}});
-    File& cut = At(file);
-    if (cut.name.ends_with("-journal")) {  // WORKAROUND: PoolVfs does not flush what it deletes.
-      cut.flushed = cut.seen;
-      cut.unflushed.clear();
-    }
   }
   return status;
 }

@@ -1059,11 +1059,6 @@ void World::MakePage(Client& client, Tab*) {
 }
 
 void World::DeliverFromPull(Client& client, Tab*) {
-  // WORKAROUND: the end of a pull before the merge of its last page leaves `caught_up` false.
-  if (client.link.to_leader.front().kind == BackendLink::OnItsWay::Kind::kEnded &&
-      client.leader->HasWork()) {
-    if (!Drain(client)) return;
-  }
   const BackendLink::OnItsWay message = std::move(client.link.to_leader.front());
   client.link.to_leader.pop_front();
   client.ask_backend = true;

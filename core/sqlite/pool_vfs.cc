@@ -85,6 +85,15 @@ struct PoolVfs::Impl {
     return groups.back().get();
   }
 
+  // Flushes a file before this VFS uses it for the first time. False if that failed.
+  bool FlushOnce(StoragePool::Handle file) {
+    if (!flushed_before_use.insert(file).second) return true;
+    counters.flushes++;
+    if (pool.Flush(file) == StorageStatus::kOk) return true;
+    flushed_before_use.erase(file);
+    return false;
+  }
+
   // Writes the held run, if any, on behalf of a call on `group`. Returns what that call must
   // answer.
   int WriteOut(const Group* group, Caller caller) {
@@ -248,18 +257,17 @@ struct PoolVfs::Impl {
     } else if (group->failure != SQLITE_OK) {
       return group->failure;
     }
+    // A process before this one may have deleted a journal and died before the flush. If it came back
+    // after a power cut, it would roll the database back to what it was when it was written.
+    if (is_database && !group->read_only) {
+      const StoragePool::Handle journal = self.pool.Find(std::string(name) + "-journal");
+      if (journal != StoragePool::kNone && !self.FlushOnce(journal)) return SQLITE_IOERR_FSYNC;
+    }
     const int64_t size = self.pool.Size(handle);
     if (size < 0) return SQLITE_IOERR_FSTAT;
     if (size == 0 && (flags & SQLITE_OPEN_CREATE) == 0) return SQLITE_CANTOPEN;
-    // A process before this one may have died between its last write and the flush. Whoever reads
-    // the file now believes what it holds, so from here on it must hold it.
-    if (size > 0 && !group->read_only && self.flushed_before_use.insert(handle).second) {
-      self.counters.flushes++;
-      if (self.pool.Flush(handle) != StorageStatus::kOk) {
-        self.flushed_before_use.erase(handle);
-        return SQLITE_IOERR_FSYNC;
-      }
-    }
+    // In the same way, whoever reads the file now believes what it holds.
+    if (size > 0 && !group->read_only && !self.FlushOnce(handle)) return SQLITE_IOERR_FSYNC;
 
     static const sqlite3_io_methods kMethods = {
         .iVersion = 1,  // No shared memory: WAL needs locking_mode=EXCLUSIVE.
@@ -303,7 +311,11 @@ struct PoolVfs::Impl {
     const int result = self.WriteOut(group, Caller::kBelieves);
     if (result != SQLITE_OK) return result;
     self.counters.truncates++;
-    return CodeOf(self.pool.Truncate(handle, 0), SQLITE_IOERR_DELETE);
+    const StorageStatus cut = self.pool.Truncate(handle, 0);
+    if (cut != StorageStatus::kOk) return CodeOf(cut, SQLITE_IOERR_DELETE);
+    // Or it could come back after a power cut: see Open.
+    self.counters.flushes++;
+    return CodeOf(self.pool.Flush(handle), SQLITE_IOERR_DELETE);
   }
 
   static int Access(sqlite3_vfs* vfs, const char* name, int /*flags*/, int* out) {

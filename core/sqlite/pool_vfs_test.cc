@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/sqlite/database.h"
+#include "core/sqlite/fault_pool.h"
 #include "core/sqlite/memory_pool.h"
 #include "core/sqlite/row_codec.h"
 #include "core/sqlite/vfs_environment.h"
@@ -145,11 +146,24 @@ TEST(PoolVfsTest, Law2_WhatADeadProcessLeftUnflushedIsFlushedBeforeItIsBelieved)
   auto file = std::move(*Database::Open(vfs->name(), "a.db", Durability::kFlushed));
   const StatementId count = *file->Prepare("select count(*) from t");
   EXPECT_EQ(*file->QueryInt(count, BindsWriter().view(), 0), 1);
-  const uint64_t flushes = vfs->counters().flushes;
-  EXPECT_GE(flushes, 1u);
+  EXPECT_GE(vfs->counters().flushes, 1u);
   file.reset();
+  const uint64_t flushes = vfs->counters().flushes;
   file = std::move(*Database::Open(vfs->name(), "a.db", Durability::kFlushed));
   EXPECT_EQ(vfs->counters().flushes, flushes) << "by this process everything was flushed in time";
+}
+
+TEST(PoolVfsTest, Law2_AJournalThatIsDeletedIsGoneForGood) {
+  MemoryPool memory({"a.db", "a.db-wal", "a.db-journal"});
+  FaultPool pool(memory);
+  const auto vfs = std::move(*PoolVfs::Create(pool, {}));
+  // The switch to WAL is made in a rollback transaction: its journal, if a power cut brought it
+  // back, would take the database back to nothing.
+  pool.Fail(FaultPool::Call::kFlush, StorageStatus::kIoError, 2, "a.db-journal");
+  const int flushes = pool.calls(FaultPool::Call::kFlush);
+  auto file = Database::Open(vfs->name(), "a.db", Durability::kFlushed);
+  EXPECT_TRUE(!file.ok() || !(*file)->Exec("create table t(a)").ok())
+      << "nothing failed in " << pool.calls(FaultPool::Call::kFlush) - flushes << " flushes";
 }
 
 TEST(PoolVfsDeathTest, AVfsOutlivesItsDatabases) {

@@ -64,7 +64,8 @@ bool BackendSync::OnPage(uint32_t pull) {
 
 bool BackendSync::OnMerged(uint32_t pull, bool caught_up, uint64_t upstream_head) {
   merged_through_ = upstream_head;
-  if (pull != pull_ || pull == 0 || !caught_up) return false;
+  // A pull that is not live may have ended since it sent its last page.
+  if ((pull != pull_ && pull != ended_pull_) || pull == 0 || !caught_up) return false;
   caught_up_ = true;
   if (!restart_pull_ || upstream_head > parked_at_) {
     parked_ = false;
@@ -77,7 +78,7 @@ bool BackendSync::OnMerged(uint32_t pull, bool caught_up, uint64_t upstream_head
 
 bool BackendSync::OnPullEnded(uint32_t pull, int64_t now_ms) {
   if (pull != pull_ || pull == 0) return false;
-  pull_ = 0;
+  ended_pull_ = std::exchange(pull_, 0);
   pull_wanted_ = options_.live_pull || parked_;
   // One that ends at once again and again must not become a busy loop.
   pull_failures_ += 1;

@@ -90,6 +90,7 @@ class BackendSync {
 
   uint32_t next_number_ = 1;
   uint32_t pull_ = 0;
+  uint32_t ended_pull_ = 0;  // The last one that ended well.
   bool pull_wanted_ = true;  // False after a pull that ended well and is not live.
   int64_t pull_not_before_ = 0;
   uint32_t pull_failures_ = 0;

@@ -107,6 +107,15 @@ TEST(BackendSyncTest, WithoutLivePullsAPullFollowsEachPush) {
   EXPECT_TRUE(sync.StartPull(kNow).has_value());
 }
 
+TEST(BackendSyncTest, APageThatIsMergedAfterItsPullEndedCountsAllTheSame) {
+  BackendSync sync({.live_pull = false});
+  const uint32_t pull = *sync.StartPull(kNow);
+  ASSERT_TRUE(sync.OnPage(pull));
+  ASSERT_TRUE(sync.OnPullEnded(pull, kNow));
+  EXPECT_TRUE(sync.OnMerged(pull, true, 3));
+  EXPECT_TRUE(sync.caught_up());
+}
+
 TEST(BackendSyncTest, ALivePullThatEndsStartsAgainAfterAWait) {
   BackendSync sync({});
   sync.OnPullEnded(*sync.StartPull(kNow), kNow);
