@@ -235,6 +235,8 @@ Result<DrainOutcome> Leader::Drain() {
     LS_TRY(self.Group([&](DrainOutcome& out) { return self.AdmitQueued(out); }));
     self.pushes.clear();
   }
+  // Sessions that join again are told everything then; what is here may stand on news they missed.
+  if (self.outcome.rejoin) self.outcome.entries.clear();
   return std::exchange(self.outcome, {});
 }
 

@@ -103,7 +103,7 @@ struct DrainOutcome {
     std::optional<PushResult> result{};
   };
   std::vector<Entry> entries;
-  bool rejoin = false;  // After that every session must join again: news for it were lost.
+  bool rejoin = false;  // Every session must join again, as news were lost; there are no entries.
   std::vector<SkippedEvent> skipped;
   std::vector<RefusedEvent> refused;
 };
