@@ -223,16 +223,16 @@ Result<DrainOutcome> Leader::Drain() {
 
   if (!self.pages.empty()) LS_TRY(self.TakePages());
   if (self.new_backend_id) {
-    LS_TRY(self.Group([&](DrainOutcome&) { return self.ReplaceBackend(*self.new_backend_id); }));
+    LS_TRY(self.Group(&Impl::ReplaceBackend));
     self.new_backend_id.reset();
     self.BeginAnew();
   }
   if (self.refusal) {
-    LS_TRY(self.Group([&](DrainOutcome& out) { return self.TakeRefusal(out); }));
+    LS_TRY(self.Group(&Impl::TakeRefusal));
     self.refusal.reset();
   }
   if (!self.pushes.empty()) {
-    LS_TRY(self.Group([&](DrainOutcome& out) { return self.AdmitQueued(out); }));
+    LS_TRY(self.Group(&Impl::AdmitQueued));
     self.pushes.clear();
   }
   // Sessions that join again are told everything then; what is here may stand on news they missed.
@@ -245,6 +245,50 @@ bool Leader::HasWork() const {
   return !self.pushes.empty() || !self.pages.empty() || self.refusal || self.new_backend_id ||
          self.state_behind || self.eventlog->lost() || self.outcome.rejoin ||
          !self.outcome.entries.empty() || !self.outcome.skipped.empty();
+}
+
+Result<void> Leader::Impl::Group(Body body) {
+  const StateHead old_head = state->head();
+  const Head old_settled = settled;
+  const LeaderCounters old_counters = counters;
+  const size_t old_reports = outcome.skipped.size();
+  DrainOutcome out;
+  Result<void> done = [&]() -> Result<void> {
+    Savepoint savepoint = LS_TRY(Savepoint::Begin(state->database(), "livestore_group"));
+    Result<void> logged = eventlog->Begin();
+    if (logged.ok()) logged = (this->*body)(out);
+    if (logged.ok()) {
+      logged = eventlog->Commit();
+    } else {
+      eventlog->Rollback();
+    }
+    if (!logged.ok()) {
+      savepoint.Rollback();
+      return logged;
+    }
+    // The log is durable now, whatever happens to the state: it is repaired from the log.
+    Result<void> saved = state->SaveHead();
+    if (saved.ok()) saved = savepoint.Release();
+    if (!saved.ok()) {
+      savepoint.Rollback();
+      state_behind = true;
+    }
+    return Ok();
+  }();
+  if (!done.ok()) {
+    state->SetHead(old_head.seq, old_head.event_hash);
+    settled = old_settled;
+    counters = old_counters;
+    outcome.skipped.erase(outcome.skipped.begin() + static_cast<ptrdiff_t>(old_reports),
+                          outcome.skipped.end());
+    state_behind = true;  // The connection may be unusable after a full disk; look again.
+    return done;
+  }
+  std::move(out.entries.begin(), out.entries.end(), std::back_inserter(outcome.entries));
+  std::move(out.skipped.begin(), out.skipped.end(), std::back_inserter(outcome.skipped));
+  std::move(out.refused.begin(), out.refused.end(), std::back_inserter(outcome.refused));
+  outcome.rejoin = outcome.rejoin || out.rejoin;
+  return Ok();
 }
 
 Result<void> Leader::Impl::AdmitQueued(DrainOutcome& out) {

@@ -13,7 +13,7 @@
 // eventlog first, in one transaction; the state takes back what it must by its undo rows.
 //
 // An event that is in the log stays there, and in its place, whatever its materializer says: if it
-// fails, the event changes nothing here, which is reported (SkippedEvent), and the sessions follow
+// fails, the event changes nothing here, which is reported, and the sessions follow
 // the leader in that. Stopping instead would wedge this client for good.
 //
 // Each session object counts its events; the log remembers how far it has them, in the transaction
@@ -84,14 +84,8 @@ struct NewsFor {
   Bytes news;           // See News in core/event/event_codec.h.
 };
 
-// An event whose materializer failed: it is in the log and changes nothing.
-struct SkippedEvent {
-  Event event;
-  Error error;
-};
-
-// An event that the backend refused for good: it is in no log any more.
-struct RefusedEvent {
+// An event and what is wrong with it.
+struct FailedEvent {
   Event event;
   Error error;
 };
@@ -104,8 +98,8 @@ struct DrainOutcome {
   };
   std::vector<Entry> entries;
   bool rejoin = false;  // Every session must join again, as news were lost; there are no entries.
-  std::vector<SkippedEvent> skipped;
-  std::vector<RefusedEvent> refused;
+  std::vector<FailedEvent> skipped;  // They are in the log and change nothing: see above.
+  std::vector<FailedEvent> refused;  // By the backend, for good: they are in no log any more.
 };
 
 // What a session that joins is given: the history after its cursor, or the image and the history

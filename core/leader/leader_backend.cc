@@ -64,26 +64,27 @@ Result<void> Leader::Impl::TakePages() {
       pulled_events = 0;
       return Ok();
     }
-    size_t count = 0;
     size_t events = 0;
-    while (count < pages.size() && events < limits::kMergeEventsMax &&
-           pages[count].page.backend_id == id) {
-      events += pages[count++].page.events.size();
+    for (pages_to_merge = 0; pages_to_merge < pages.size() && events < limits::kMergeEventsMax &&
+                             pages[pages_to_merge].page.backend_id == id;
+         ++pages_to_merge) {
+      events += pages[pages_to_merge].page.events.size();
     }
-    LS_TRY(Group([&](DrainOutcome& out) { return MergePages(count, out); }));
-    for (; count > 0; --count) {
-      pulled_events -= pages.front().page.events.size();
-      backend->OnMerged(pages.front().pull, pages.front().caught_up, eventlog->upstream_head());
-      pages.pop_front();
+    LS_TRY(Group(&Impl::MergePages));
+    pulled_events -= events;
+    const auto end = pages.begin() + static_cast<ptrdiff_t>(pages_to_merge);
+    for (auto page = pages.begin(); page != end; ++page) {
+      backend->OnMerged(page->pull, page->caught_up, eventlog->upstream_head());
     }
+    pages.erase(pages.begin(), end);
   }
   return Ok();
 }
 
-Result<void> Leader::Impl::MergePages(size_t count, DrainOutcome& out) {
+Result<void> Leader::Impl::MergePages(DrainOutcome& out) {
   std::vector<Event> upstream;
   std::vector<std::pair<uint64_t, std::string>> metadata;
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < pages_to_merge; ++i) {
     const PulledPage& page = pages[i].page;
     for (size_t j = 0; j < page.events.size(); ++j) {
       upstream.push_back(page.events[j]);
@@ -316,7 +317,7 @@ void Leader::Impl::OnBackendId(std::string id) {
 
 // The log begins again with what the old backend had not confirmed. What it had is the old one's
 // history, and gone with it.
-Result<void> Leader::Impl::ReplaceBackend(const std::string& id) {
+Result<void> Leader::Impl::ReplaceBackend(DrainOutcome& /*out*/) {
   std::vector<Event> pending;
   SeqNum after{.global = eventlog->upstream_head()};
   while (true) {
@@ -331,7 +332,7 @@ Result<void> Leader::Impl::ReplaceBackend(const std::string& id) {
 
   LS_TRY(eventlog->RemoveAfter(kRootSeqNum));
   LS_TRY(eventlog->SetUpstreamHead(0));
-  LS_TRY(eventlog->SetBackendId(id));
+  LS_TRY(eventlog->SetBackendId(*new_backend_id));
   LS_TRY(eventlog->Append(pending));
   counters.groups += 1;
   counters.rebuilds += 1;

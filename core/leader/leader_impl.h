@@ -3,7 +3,6 @@
 
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -77,7 +76,7 @@ struct Leader::Impl {
   Result<void> Passed(const Event& event, const Head& before, const Materialized& materialized);
   // Runs `body` between Begin and Commit of both databases. If anything fails, nothing has changed,
   // or recovery will tell.
-  template <typename Body>
+  using Body = Result<void> (Impl::*)(DrainOutcome& out);
   Result<void> Group(Body body);
   Result<void> AdmitQueued(DrainOutcome& out);
   Result<PushResult> Admit(QueuedPush& queued, DrainOutcome& out);
@@ -86,10 +85,10 @@ struct Leader::Impl {
   // ---- The sync backend (leader_backend.cc)
   // Merges the queued pages, each in a group of its own or several in one.
   Result<void> TakePages();
-  Result<void> MergePages(size_t count, DrainOutcome& out);
+  Result<void> MergePages(DrainOutcome& out);
   Result<void> TakeRefusal(DrainOutcome& out);
   void OnBackendId(std::string id);
-  Result<void> ReplaceBackend(const std::string& id);
+  Result<void> ReplaceBackend(DrainOutcome& out);
   // Everything after `settled`.
   Result<std::vector<Event>> ReadPending();
   // Rewrites the end of log and state, inside of a group, and queues the news.
@@ -118,8 +117,9 @@ struct Leader::Impl {
   // exactly the events after it.
   Head settled;
 
-  std::deque<QueuedPush> pushes;
-  std::deque<QueuedPage> pages;
+  std::vector<QueuedPush> pushes;
+  std::vector<QueuedPage> pages;
+  size_t pages_to_merge = 0;    // The first so many, by the next MergePages.
   uint64_t pulled_through = 0;  // The last event of the queued pages.
   size_t pulled_events = 0;     // How many wait in them.
   std::optional<QueuedRefusal> refusal;
@@ -133,50 +133,5 @@ struct Leader::Impl {
   // What groups that succeeded have to say, until a Drain returns it.
   DrainOutcome outcome;
 };
-
-template <typename Body>
-Result<void> Leader::Impl::Group(Body body) {
-  const StateHead old_head = state->head();
-  const Head old_settled = settled;
-  const LeaderCounters old_counters = counters;
-  const size_t old_reports = outcome.skipped.size();
-  DrainOutcome out;
-  Result<void> done = [&]() -> Result<void> {
-    Savepoint savepoint = LS_TRY(Savepoint::Begin(state->database(), "livestore_group"));
-    Result<void> logged = eventlog->Begin();
-    if (logged.ok()) logged = body(out);
-    if (logged.ok()) {
-      logged = eventlog->Commit();
-    } else {
-      eventlog->Rollback();
-    }
-    if (!logged.ok()) {
-      savepoint.Rollback();
-      return logged;
-    }
-    // The log is durable now, whatever happens to the state: it is repaired from the log.
-    Result<void> saved = state->SaveHead();
-    if (saved.ok()) saved = savepoint.Release();
-    if (!saved.ok()) {
-      savepoint.Rollback();
-      state_behind = true;
-    }
-    return Ok();
-  }();
-  if (!done.ok()) {
-    state->SetHead(old_head.seq, old_head.event_hash);
-    settled = old_settled;
-    counters = old_counters;
-    outcome.skipped.erase(outcome.skipped.begin() + static_cast<ptrdiff_t>(old_reports),
-                          outcome.skipped.end());
-    state_behind = true;  // The connection may be unusable after a full disk; look again.
-    return done;
-  }
-  std::move(out.entries.begin(), out.entries.end(), std::back_inserter(outcome.entries));
-  std::move(out.skipped.begin(), out.skipped.end(), std::back_inserter(outcome.skipped));
-  std::move(out.refused.begin(), out.refused.end(), std::back_inserter(outcome.refused));
-  outcome.rejoin = outcome.rejoin || out.rejoin;
-  return Ok();
-}
 
 }  // namespace livestore

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/base/bytes.h"
 #include "core/base/result.h"
@@ -63,7 +63,7 @@ class Tail {
 
  private:
   Head before_;
-  std::deque<TailEntry> entries_;
+  std::vector<TailEntry> entries_;
   size_t accepted_ = 0;
 };
 

@@ -881,7 +881,7 @@ bool World::Drain(Client& client) {
       tab->in.push_back({.kind = ToTab::Kind::kRejoin, .epoch = tab->leader_epoch});
     }
   }
-  for (const SkippedEvent& skipped : drained->skipped) {
+  for (const FailedEvent& skipped : drained->skipped) {
     Count("events skipped");
     const Fact* fact = FactOf(UidOf(skipped.event));
     if (fact == nullptr || !fact->may_fail) {
@@ -890,7 +890,7 @@ bool World::Drain(Client& client) {
       return false;
     }
   }
-  for (const RefusedEvent& refused : drained->refused) {
+  for (const FailedEvent& refused : drained->refused) {
     Count("events refused");
     if (!backend_->refused().contains(UidOf(refused.event))) {
       Fail(3, std::string(UidOf(refused.event)) + " was dropped, but the backend never refused it");

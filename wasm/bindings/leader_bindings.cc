@@ -142,9 +142,8 @@ val DrainEntryToJs(const DrainOutcome::Entry& entry) {
   return object;
 }
 
-// Of SkippedEvent and RefusedEvent.
-template <typename Report>
-val ReportToJs(const Report& report) {
+// Of what is skipped or refused.
+val ReportToJs(const FailedEvent& report) {
   val object = ErrorReply(report.error);
   object.set("event", BytesToJs(EncodeEvents(std::span(&report.event, 1))));
   return object;
@@ -162,8 +161,8 @@ val Drain(LeaderHandle& handle) {
     val object = val::object();
     object.set("entries", ArrayToJs(outcome.entries, DrainEntryToJs));
     object.set("rejoin", outcome.rejoin);
-    object.set("skipped", ArrayToJs(outcome.skipped, ReportToJs<SkippedEvent>));
-    object.set("refused", ArrayToJs(outcome.refused, ReportToJs<RefusedEvent>));
+    object.set("skipped", ArrayToJs(outcome.skipped, ReportToJs));
+    object.set("refused", ArrayToJs(outcome.refused, ReportToJs));
     return object;
   });
 }
