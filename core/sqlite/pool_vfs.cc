@@ -257,8 +257,8 @@ struct PoolVfs::Impl {
     } else if (group->failure != SQLITE_OK) {
       return group->failure;
     }
-    // A process before this one may have deleted a journal and died before the flush. If it came back
-    // after a power cut, it would roll the database back to what it was when it was written.
+    // A process before this one may have deleted a journal and died before the flush. If it came
+    // back after a power cut, it would roll the database back to what it was when it was written.
     if (is_database && !group->read_only) {
       const StoragePool::Handle journal = self.pool.Find(std::string(name) + "-journal");
       if (journal != StoragePool::kNone && !self.FlushOnce(journal)) return SQLITE_IOERR_FSYNC;
