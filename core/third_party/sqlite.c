@@ -8,35 +8,6 @@
  * translation unit, because those names are private to it.
  */
 
-#ifdef SQLITE_OMIT_TRIGGER
-/* SQLite declares these only with triggers, but its grammar calls them all the same. */
-struct sqlite3;
-struct Expr;
-struct ExprList;
-struct IdList;
-struct Parse;
-struct Select;
-struct SrcList;
-struct Token;
-struct TriggerStep;
-struct Upsert;
-static void sqlite3BeginTrigger(struct Parse*, struct Token*, struct Token*, int, int,
-                                struct IdList*, struct SrcList*, struct Expr*, int, int);
-static void sqlite3FinishTrigger(struct Parse*, struct TriggerStep*, struct Token*);
-static void sqlite3DropTrigger(struct Parse*, struct SrcList*, int);
-static void sqlite3DeleteTriggerStep(struct sqlite3*, struct TriggerStep*);
-static struct TriggerStep* sqlite3TriggerSelectStep(struct sqlite3*, struct Select*, const char*,
-                                                    const char*);
-static struct TriggerStep* sqlite3TriggerInsertStep(struct Parse*, struct SrcList*, struct IdList*,
-                                                    struct Select*, unsigned char, struct Upsert*,
-                                                    const char*, const char*);
-static struct TriggerStep* sqlite3TriggerUpdateStep(struct Parse*, struct SrcList*, struct SrcList*,
-                                                    struct ExprList*, struct Expr*, unsigned char,
-                                                    const char*, const char*);
-static struct TriggerStep* sqlite3TriggerDeleteStep(struct Parse*, struct SrcList*, struct Expr*,
-                                                    const char*, const char*);
-#endif
-
 #include "sqlite3.c"
 
 /*
@@ -106,49 +77,3 @@ SQLITE_PRIVATE void sqlite3Vacuum(Parse* parse, Token* schema, Expr* into) {
 SQLITE_PRIVATE void sqlite3PagerClearCache(Pager* pager) {
   if (!pager->tempFile) pager_reset(pager);
 }
-
-#ifdef SQLITE_OMIT_TRIGGER
-static void sqlite3BeginTrigger(Parse* parse, Token* name, Token* rest, int when, int operation,
-                                IdList* columns, SrcList* table, Expr* condition, int temporary,
-                                int silent) {
-  sqlite3IdListDelete(parse->db, columns);
-  sqlite3SrcListDelete(parse->db, table);
-  sqlite3ExprDelete(parse->db, condition);
-  refuse(parse, SQLITE_CREATE_TRIGGER, "CREATE TRIGGER");
-}
-static void sqlite3FinishTrigger(Parse* parse, TriggerStep* steps, Token* all) {}
-static void sqlite3DropTrigger(Parse* parse, SrcList* name, int silent) {
-  sqlite3SrcListDelete(parse->db, name);
-  refuse(parse, SQLITE_DROP_TRIGGER, "DROP TRIGGER");
-}
-static void sqlite3DeleteTriggerStep(sqlite3* db, TriggerStep* steps) {}
-static TriggerStep* sqlite3TriggerSelectStep(sqlite3* db, Select* select, const char* begin,
-                                             const char* end) {
-  sqlite3SelectDelete(db, select);
-  return 0;
-}
-static TriggerStep* sqlite3TriggerInsertStep(Parse* parse, SrcList* table, IdList* columns,
-                                             Select* select, u8 conflict, Upsert* upsert,
-                                             const char* begin, const char* end) {
-  sqlite3SrcListDelete(parse->db, table);
-  sqlite3IdListDelete(parse->db, columns);
-  sqlite3SelectDelete(parse->db, select);
-  sqlite3UpsertDelete(parse->db, upsert);
-  return 0;
-}
-static TriggerStep* sqlite3TriggerUpdateStep(Parse* parse, SrcList* table, SrcList* from,
-                                             ExprList* changes, Expr* condition, u8 conflict,
-                                             const char* begin, const char* end) {
-  sqlite3SrcListDelete(parse->db, table);
-  sqlite3SrcListDelete(parse->db, from);
-  sqlite3ExprListDelete(parse->db, changes);
-  sqlite3ExprDelete(parse->db, condition);
-  return 0;
-}
-static TriggerStep* sqlite3TriggerDeleteStep(Parse* parse, SrcList* table, Expr* condition,
-                                             const char* begin, const char* end) {
-  sqlite3SrcListDelete(parse->db, table);
-  sqlite3ExprDelete(parse->db, condition);
-  return 0;
-}
-#endif
