@@ -361,42 +361,6 @@ TEST_F(StateDbTest, ADamagedHeadIsCorrupt) {
   EXPECT_EQ(state_->SaveHead().error().code, ErrorCode::kCorruptState);
 }
 
-TEST(EventHashTest, TellsEventsApartByWhatTheyAre) {
-  const Event event{.seq = {3, 1, 0},
-                    .parent = {3, 0, 0},
-                    .name = "n",
-                    .args_json = "{}",
-                    .client_id = "c",
-                    .session_id = "s",
-                    .schema_hash = 1};
-  EXPECT_EQ(EventHash(Event{}), 0u);
-  EXPECT_NE(EventHash(event), 0u);
-  Event same = event;
-  same.seq.generation = 9;
-  same.parent = {3, 0, 9};
-  same.schema_hash = 2;
-  EXPECT_EQ(EventHash(event), EventHash(same));
-  const std::function<void(Event&)> changes[] = {[](Event& e) { e.seq.global = 4; },
-                                                 [](Event& e) { e.seq.client = 2; },
-                                                 [](Event& e) { e.name = "m"; },
-                                                 [](Event& e) { e.args_json = "[]"; },
-                                                 [](Event& e) { e.client_id = "d"; },
-                                                 [](Event& e) { e.session_id = "t"; },
-                                                 [](Event& e) {
-                                                   e.name = "n{";
-                                                   e.args_json = "}";
-                                                 },
-                                                 [](Event& e) {
-                                                   e.client_id = "cs";
-                                                   e.session_id = "";
-                                                 }};
-  for (const auto& change : changes) {
-    Event other = event;
-    change(other);
-    EXPECT_NE(EventHash(event), EventHash(other));
-  }
-}
-
 // ---- Materialization ---------------------------------------------------------------------------
 
 TEST_F(StateDbTest, AnEventMovesTablesAndHead) {
