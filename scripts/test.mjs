@@ -143,7 +143,7 @@ async function reach() {
 }
 
 /** Seeds that the simulator runs, and how many: about three minutes on two cores. */
-const SIM_SEEDS = 4000
+const SIM_SEEDS = 6000
 
 /**
  * The simulator from a seed that changes with each commit, so that every run looks somewhere new
