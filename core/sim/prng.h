@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/base/check.h"
+
 namespace livestore::sim {
 
 // The state moves on and yields a well mixed number.
@@ -41,7 +43,11 @@ class Prng {
   }
 
   // 0 to count - 1. REQUIRES: count > 0. The bias of the remainder is of no concern here.
-  size_t Below(size_t count) { return static_cast<size_t>(Next() % count); }
+  // REQUIRES: count > 0.
+  size_t Below(size_t count) {
+    LS_CHECK(count > 0);
+    return static_cast<size_t>(Next() % count);
+  }
   // From `low` to `high`, both included.
   size_t Between(size_t low, size_t high) { return low + Below(high - low + 1); }
   // True once in `times`.
