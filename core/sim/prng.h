@@ -43,7 +43,6 @@ class Prng {
   }
 
   // 0 to count - 1. REQUIRES: count > 0. The bias of the remainder is of no concern here.
-  // REQUIRES: count > 0.
   size_t Below(size_t count) {
     LS_CHECK(count > 0);
     return static_cast<size_t>(Next() % count);
