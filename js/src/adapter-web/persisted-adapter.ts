@@ -69,6 +69,8 @@ const connect = async (
   )
   try {
     const engine = await loading
+    // What follows keeps the main thread busy; the worker of a tab that leads loads meanwhile.
+    await tab.electionDecided
     return {
       engine,
       ...ids,

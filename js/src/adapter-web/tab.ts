@@ -108,6 +108,7 @@ export class Tab {
   #portsSeen = 0
   #crashes: number[] = []
   #shutdownDone: () => void = () => undefined
+  #decided: () => void = () => undefined
   #stopLeaderWatch: () => void = () => undefined
 
   #handlers: LinkHandlers | undefined
@@ -115,12 +116,22 @@ export class Tab {
   #failure: LiveStoreError | undefined
   #storageMode: StorageMode = 'persisted'
 
+  /**
+   * Resolves once it is known whether this tab leads, and then its worker is already loading. It
+   * takes a few milliseconds, unless the main thread is busy: whoever is about to keep it so waits
+   * for this first. Never rejects.
+   */
+  readonly electionDecided: Promise<void>
+
   /** Starts the election at once. */
   constructor(env: TabEnv, options: TabOptions) {
     this.#env = env
     this.#options = options
     const { storeId, sessionId } = options
     this.#sessionLock = sessionLockName(storeId, sessionId, env.nonce)
+    this.electionDecided = new Promise((resolve) => {
+      this.#decided = resolve
+    })
     void this.#elect()
   }
 
@@ -164,9 +175,11 @@ export class Tab {
     const { storeId, resetPersistence } = this.#options
     const name = tabLockName(storeId)
     try {
-      const leading = locks.request(name, { ifAvailable: true }, (lock) =>
-        lock === null ? false : this.#lead(resetPersistence),
-      )
+      const leading = locks.request(name, { ifAvailable: true }, (lock) => {
+        const led = lock === null ? false : this.#lead(resetPersistence)
+        this.#decided()
+        return led
+      })
       const sessionLockHeld = this.#holdSessionLock()
       // Only a follower needs it, and asks for it again then.
       sessionLockHeld.catch(() => undefined)
@@ -182,6 +195,8 @@ export class Tab {
       if (!this.#over.signal.aborted) {
         this.#fail(new LiveStoreError('Internal', `the election failed: ${messageOf(thrown)}`))
       }
+    } finally {
+      this.#decided()
     }
   }
 
