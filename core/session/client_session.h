@@ -104,7 +104,9 @@ class ClientSession {
   // The next push for the leader (core/event/event_codec.h), or nullopt while one is unanswered,
   // while a history or an image is awaited, or when nothing is pending.
   std::optional<Bytes> NextPush();
-  // The leader took the batch in flight: it is durable.
+  // The leader took the batch in flight: it is durable. Fails with kUpstreamGap if upstream went on
+  // since it was sent, which a log that came back to an old place can bring about; then join again.
+  // So does OnPushFailed.
   Result<void> OnPushAccepted();
   // The session was behind; what it missed has arrived before this answer. Push again.
   Result<void> OnPushRejected();
