@@ -5,7 +5,7 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { ROOT } from './lib/paths.mjs'
@@ -72,6 +72,12 @@ function measure(folder) {
   return { folder, lines: part(lines), branches: part(branches), missed }
 }
 
+const isBuiltByGcc = (folder) =>
+  readdirSync(join(folder, 'CMakeFiles')).some((name) => {
+    const facts = join(folder, 'CMakeFiles', name, 'CMakeCXXCompiler.cmake')
+    return existsSync(facts) && readFileSync(facts, 'utf8').includes('COMPILER_ID "GNU"')
+  })
+
 /**
  * Measures every folder.
  *
@@ -79,6 +85,12 @@ function measure(folder) {
  * @throws Failure where a folder is below a bar, with the lines that no test reaches.
  */
 export function coverage() {
+  const debug = join(ROOT, 'build', 'debug')
+  if (!existsSync(join(debug, 'core', 'leader'))) {
+    throw new Failure('Nothing was counted yet.', 'run the layer debug before, or with it.')
+  }
+  // Clang has other counters, which this does not read.
+  if (!isBuiltByGcc(debug)) return 'not measured: the preset debug is not built by g++'
   const measured = COVERED_FOLDERS.map(measure)
   const shown = measured.map(
     ({ folder, lines, branches }) =>

@@ -145,6 +145,16 @@ async function reach() {
 /** Seeds that the simulator runs, and how many: about three minutes on two cores. */
 const SIM_SEEDS = 6000
 
+/** The first seed: of the commit, or 1 where the sources are no working copy of git's. */
+function simStart() {
+  try {
+    const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8' })
+    return Number.parseInt(commit.slice(0, 8), 16)
+  } catch {
+    return 1
+  }
+}
+
 /**
  * The simulator from a seed that changes with each commit, so that every run looks somewhere new
  * and a failure can be looked at again: it names the command that replays it. Recorded seeds are
@@ -152,8 +162,7 @@ const SIM_SEEDS = 6000
  */
 async function sim(tell) {
   await cmakeBuild('release', { tell, target: 'core_sim' })
-  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8' })
-  const start = Number.parseInt(commit.slice(0, 8), 16)
+  const start = simStart()
   const program = join(ROOT, 'build', 'release', 'core', 'sim', 'core_sim')
   const jobs = String(availableParallelism())
   const args = ['--seeds', String(SIM_SEEDS), '--start', String(start), '--jobs', jobs]

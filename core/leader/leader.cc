@@ -74,6 +74,16 @@ Result<bool> Leader::Impl::Holds(const Head& head) {
   return event && HeadOf(*event) == head;
 }
 
+Result<std::vector<Event>> Leader::Impl::EventsAfter(SeqNum position) {
+  std::vector<Event> events;
+  while (true) {
+    std::vector<Event> chunk = LS_TRY(eventlog->Range(position, limits::kEventlogChunkEvents));
+    if (chunk.empty()) return events;
+    position = chunk.back().seq;
+    std::move(chunk.begin(), chunk.end(), std::back_inserter(events));
+  }
+}
+
 Result<void> Leader::Impl::FindSettled() {
   if (!backend) {
     settled = eventlog->head();
@@ -440,14 +450,7 @@ Result<Joined> Leader::Join(const std::optional<Head>& cursor, std::string_view 
   if (!known) {
     joined.image = LS_TRY(self.state->database().Serialize());
   } else {
-    std::vector<Event>& events = history.news.run.events;
-    SeqNum after = cursor->seq;
-    while (true) {
-      std::vector<Event> chunk = LS_TRY(self.eventlog->Range(after, limits::kEventlogChunkEvents));
-      if (chunk.empty()) break;
-      after = chunk.back().seq;
-      std::move(chunk.begin(), chunk.end(), std::back_inserter(events));
-    }
+    history.news.run.events = LS_TRY(self.EventsAfter(cursor->seq));
   }
   history.refused = LS_TRY(self.eventlog->Refused(instance));
   history.counters = LS_TRY(self.eventlog->CountersAfter(self.settled.seq, instance));

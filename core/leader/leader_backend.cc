@@ -99,7 +99,7 @@ Result<void> Leader::Impl::MergePages(DrainOutcome& out) {
   counters.events_pulled += upstream.size();
 
   const SyncState sync{.upstream_head = {.global = eventlog->upstream_head()},
-                       .pending = LS_TRY(ReadPending())};
+                       .pending = LS_TRY(EventsAfter(settled.seq))};
   MergeOutcome merge = LS_TRY(Merge(sync, upstream, {.synced_only = true}));
   const size_t kept = sync.pending.size() - merge.roll_back;
   LogChange change{.keep = kept == 0 ? settled : HeadOf(sync.pending[kept - 1]),
@@ -110,17 +110,6 @@ Result<void> Leader::Impl::MergePages(DrainOutcome& out) {
   LS_TRY(Rewrite(std::move(change), merge.upstream_head.global, out));
   for (const auto& [global, json] : metadata) LS_TRY(eventlog->SetSyncMetadata(global, json));
   return Ok();
-}
-
-Result<std::vector<Event>> Leader::Impl::ReadPending() {
-  std::vector<Event> pending;
-  SeqNum after = settled.seq;
-  while (true) {
-    std::vector<Event> chunk = LS_TRY(eventlog->Range(after, limits::kEventlogChunkEvents));
-    if (chunk.empty()) return pending;
-    after = chunk.back().seq;
-    std::move(chunk.begin(), chunk.end(), std::back_inserter(pending));
-  }
 }
 
 Result<void> Leader::Impl::Rewrite(LogChange change, uint64_t upstream_head, DrainOutcome& out) {
@@ -284,7 +273,7 @@ void Leader::OnPushRefused(uint32_t push, uint32_t index, std::string reason, in
 
 // Takes one event out of the log, wherever it came from, and moves what follows it up.
 Result<void> Leader::Impl::TakeRefusal(DrainOutcome& out) {
-  const SyncState sync{.upstream_head = settled.seq, .pending = LS_TRY(ReadPending())};
+  const SyncState sync{.upstream_head = settled.seq, .pending = LS_TRY(EventsAfter(settled.seq))};
   const auto found = std::ranges::find(sync.pending, refusal->seq, &Event::seq);
   if (found == sync.pending.end()) return Ok();  // A merge came first: it will be refused again.
   const auto index = static_cast<size_t>(found - sync.pending.begin());
@@ -318,14 +307,7 @@ void Leader::Impl::OnBackendId(std::string id) {
 // The log begins again with what the old backend had not confirmed. What it had is the old one's
 // history, and gone with it.
 Result<void> Leader::Impl::ReplaceBackend(DrainOutcome& /*out*/) {
-  std::vector<Event> pending;
-  SeqNum after{.global = eventlog->upstream_head()};
-  while (true) {
-    std::vector<Event> chunk = LS_TRY(eventlog->Range(after, limits::kEventlogChunkEvents));
-    if (chunk.empty()) break;
-    after = chunk.back().seq;
-    std::move(chunk.begin(), chunk.end(), std::back_inserter(pending));
-  }
+  std::vector<Event> pending = LS_TRY(EventsAfter({.global = eventlog->upstream_head()}));
   uint32_t generation = 0;
   for (const Event& event : pending) generation = std::max(generation, event.seq.generation);
   Renumber(pending, kRootSeqNum, generation + 1);

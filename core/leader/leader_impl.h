@@ -63,6 +63,8 @@ struct Leader::Impl {
   void BeginAnew();
   // True if the log holds the event that `head` names.
   Result<bool> Holds(const Head& head);
+  // Everything in the log after this position.
+  Result<std::vector<Event>> EventsAfter(SeqNum position);
   // Sets `settled` from the log.
   Result<void> FindSettled();
 
@@ -89,8 +91,6 @@ struct Leader::Impl {
   Result<void> TakeRefusal(DrainOutcome& out);
   void OnBackendId(std::string id);
   Result<void> ReplaceBackend(DrainOutcome& out);
-  // Everything after `settled`.
-  Result<std::vector<Event>> ReadPending();
   // Rewrites the end of log and state, inside of a group, and queues the news.
   Result<void> Rewrite(LogChange change, uint64_t upstream_head, DrainOutcome& out);
   Result<std::optional<BackendRequest>> BuildPush(int64_t now_ms);
