@@ -7,20 +7,14 @@
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { cmakeConfigure } from './lib/cmake.mjs'
+import { cmakeBuild } from './lib/cmake.mjs'
 import { ROOT } from './lib/paths.mjs'
-import { run } from './lib/process.mjs'
 import { main } from './lib/terminal.mjs'
 import { setup } from './setup.mjs'
 
 await main(async () => {
   await setup({ quiet: true })
-  await cmakeConfigure('release')
-  await run('cmake', ['--build', '--preset', 'release', '--target', 'core_sim'], {
-    log: 'sim-build',
-    what: 'The simulator does not build',
-    fix: 'mend the error above.',
-  })
+  await cmakeBuild('release', { target: 'core_sim' })
   const given = process.argv.slice(2)
   const start = String(Math.floor(Math.random() * 1e9))
   const args =

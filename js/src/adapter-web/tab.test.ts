@@ -58,6 +58,15 @@ describe('election', () => {
     expect(origin.stored.toSorted()).toEqual(['by t1', 'by t2', 'by t3'])
   })
 
+  test('once it is decided, the worker of a tab that leads is on its way', async () => {
+    const first = origin.openTab()
+    await first.tab.electionDecided
+    expect(first.workers).toHaveLength(1)
+    const second = origin.openTab()
+    await second.tab.electionDecided
+    expect(second.workers).toHaveLength(0)
+  })
+
   test('tabs that share a session id are served side by side', async () => {
     const tabs = [0, 1, 2].map(() => origin.openTab({ sessionId: 'same' }))
     await settle()
