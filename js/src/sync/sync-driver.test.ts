@@ -244,6 +244,15 @@ test.each([
   expect(leader.heard).toEqual([told])
 })
 
+test('an event whose arguments are no JSON is refused, and does not block the queue', async () => {
+  const request1 = push(1)
+  if (request1.kind !== 'push') throw new Error('not a push')
+  const [event] = request1.events
+  if (event === undefined) throw new Error('no event')
+  await request({ ...request1, events: [event, { ...event, argsJson: '{"a":' }] })
+  expect(leader.heard).toEqual(['push 1 refused at 1: its arguments are no JSON'])
+})
+
 test('the same trouble is told once, until something works', async () => {
   answers.push = () => Promise.reject(new Error('500'))
   for (const number of [1, 2, 3]) await request(push(number))

@@ -18,7 +18,13 @@ import { isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { encodePage } from '../wasm/codec.js'
 import type { BackendFailure, BackendRequest } from '../wasm/leader.js'
 import type { EventRecord } from '../wasm/values.js'
-import type { MakeSyncBackend, PullCursor, SyncBackend, SyncedEvent } from './backend.js'
+import {
+  EventRefusedError,
+  type MakeSyncBackend,
+  type PullCursor,
+  type SyncBackend,
+  type SyncedEvent,
+} from './backend.js'
 import { BackendCall } from './backend-call.js'
 import { type CheckedPage, checkPage } from './pulled-page.js'
 
@@ -408,14 +414,23 @@ const pullCursor = (cursor: number, metadataJson: string): PullCursor | undefine
         metadata: metadataJson === '' ? undefined : JSON.parse(metadataJson),
       }
 
-const syncedEvent = (event: EventRecord): SyncedEvent => ({
+/** @throws EventRefusedError for arguments that are no JSON: they would block the queue. */
+const syncedEvent = (event: EventRecord, index: number): SyncedEvent => ({
   name: event.name,
-  args: JSON.parse(event.argsJson),
+  args: argsOf(event, index),
   seqNum: event.seqNum.global,
   parentSeqNum: event.parentSeqNum.global,
   clientId: event.clientId,
   sessionId: event.sessionId,
 })
+
+const argsOf = ({ argsJson }: EventRecord, index: number): unknown => {
+  try {
+    return JSON.parse(argsJson)
+  } catch {
+    throw new EventRefusedError({ index, reason: 'its arguments are no JSON' })
+  }
+}
 
 const iteratorOf = (pages: unknown): AsyncIterator<unknown> => {
   const iterable = pages as Partial<AsyncIterable<unknown>> | undefined
