@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "core/base/check.h"
@@ -89,14 +89,8 @@ class TextTable {
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
 
  private:
-  struct Hash {
-    size_t operator()(const Entry& entry) const {
-      const std::hash<std::string_view> hash;
-      return hash(entry.first) * 31 + hash(entry.second);
-    }
-  };
   std::vector<Entry> entries_;
-  std::unordered_map<Entry, uint32_t, Hash> numbers_;
+  std::map<Entry, uint32_t> numbers_;
   uint32_t last_ = 0;
 };
 

@@ -195,23 +195,15 @@ Result<TableShape> LearnShape(Database& database, const std::string& table) {
                       type = ColumnText(row, 0);
                       without_rowid = sqlite3_column_int(row, 1) != 0;
                     }));
-  bool generated = false;
-  LS_TRY(ForEachRow(database, "SELECT name, pk, hidden FROM pragma_table_xinfo(?1)", table,
+  LS_TRY(ForEachRow(database, "SELECT name, pk FROM pragma_table_info(?1)", table,
                     [&](sqlite3_stmt* row) {
                       columns.push_back({ColumnText(row, 0), sqlite3_column_int(row, 1) != 0});
-                      generated = generated || sqlite3_column_int(row, 2) != 0;
                     }));
   bool has_triggers = false;
   LS_TRY(ForEachRow(database,
                     "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND "
                     "tbl_name = ?1 COLLATE NOCASE LIMIT 1",
                     table, [&](sqlite3_stmt*) { has_triggers = true; }));
-  bool has_foreign_keys = false;
-  LS_TRY(ForEachRow(database,
-                    "SELECT 1 FROM sqlite_schema AS s, pragma_foreign_key_list(s.name) AS f "
-                    "WHERE s.type = 'table' AND "
-                    "(s.name = ?1 COLLATE NOCASE OR f.\"table\" = ?1 COLLATE NOCASE) LIMIT 1",
-                    table, [&](sqlite3_stmt*) { has_foreign_keys = true; }));
   // SQLite has no flag for AUTOINCREMENT. The keyword in a comment or a default is a false alarm
   // that costs nothing: such a table just has no row among the sequences.
   LS_TRY(ForEachRow(database,
@@ -224,12 +216,8 @@ Result<TableShape> LearnShape(Database& database, const std::string& table) {
   const auto obstacle = [&](const char* what) { shape.obstacle = "table " + table + " " + what; };
   if (type != "table") {
     obstacle("is not an ordinary table");
-  } else if (generated) {
-    obstacle("has generated columns");
   } else if (has_triggers) {
     obstacle("has triggers");
-  } else if (has_foreign_keys) {
-    obstacle("has foreign keys");
   } else if (!without_rowid && rowid.empty()) {
     obstacle("has columns named like all names of the rowid");
   }

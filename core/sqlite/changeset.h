@@ -18,9 +18,9 @@
 // And a session forgets rowids and AUTOINCREMENT, so that rows come back in another order and new
 // ones get other numbers than in a replay of the eventlog; here the state comes back exactly.
 //
-// What cannot be rolled back so is said, never guessed: virtual tables, generated columns, tables
-// with triggers or foreign keys (rolling back would fire them), and a recording in which a
-// statement failed.
+// What cannot be rolled back so is said, never guessed: virtual tables, tables with triggers
+// (rolling back would fire them), and a recording in which a statement failed. Generated columns
+// and foreign keys are not part of this build of SQLite.
 
 #pragma once
 

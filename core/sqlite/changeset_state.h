@@ -3,8 +3,8 @@
 
 #pragma once
 
+#include <map>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,7 +34,7 @@ struct ChangesetState {
   std::vector<std::pair<std::string, int64_t>> sequences;  // sqlite_sequence when it began.
 
   // By table name; void when the schema changes.
-  std::unordered_map<std::string, TableShape> shapes;
+  std::map<std::string, TableShape> shapes;
   uint64_t shapes_generation = 0;
   bool has_sequences = false;  // The schema has AUTOINCREMENT.
   StatementId read_sequences = 0;

@@ -6,8 +6,8 @@
 #include <climits>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include "core/base/check.h"
@@ -33,9 +33,8 @@ enum class Origin { kCore, kApp };
 
 // Pragmas that only describe the schema. All others are refused to apps: many take effect while
 // they compile.
-constexpr std::string_view kHarmlessPragmas[] = {"foreign_key_list", "index_info", "index_list",
-                                                 "index_xinfo",      "table_info", "table_list",
-                                                 "table_xinfo"};
+constexpr std::string_view kHarmlessPragmas[] = {"index_info", "index_list", "index_xinfo",
+                                                 "table_info", "table_list", "table_xinfo"};
 
 bool EqualNoCase(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
@@ -743,13 +742,13 @@ struct Database::Impl {
   TableNames names;
   // The schema as of known_generation.
   TableSet schema_tables;
-  std::unordered_map<int64_t, TableId> roots;  // First page of a table or index, and whose it is.
+  std::map<int64_t, TableId> roots;  // First page of a table or index, and whose it is.
   uint64_t known_generation = 0;
 
   // A deque, because info() is handed out by reference and its SQL keys the maps.
   std::deque<Statement> statements;
-  std::unordered_map<std::string_view, StatementId> app_ids;
-  std::unordered_map<std::string_view, StatementId> core_ids;
+  std::map<std::string_view, StatementId> app_ids;
+  std::map<std::string_view, StatementId> core_ids;
   StatementId newest = 0;
   StatementId oldest = 0;
   size_t compiled_count = 0;

@@ -3,7 +3,7 @@
 // Statements live in the connection and are named by number. The number of an SQL text never
 // changes; the compiled statement behind it comes and goes (limits::kStatementsMax, least recently
 // used first) and is recompiled when needed. What a statement reads and writes is learned from the
-// authorizer while it compiles, so it needs no run and covers views, triggers and foreign keys.
+// authorizer while it compiles, so it needs no run and covers views and triggers.
 //
 // Two kinds of statements. Those of Prepare may hold SQL of the app: they may read, and they may
 // insert, update, delete and replace rows. Whatever else they try (DDL, transactions, pragmas,
@@ -45,7 +45,7 @@ struct StatementInfo {
   std::vector<std::string> columns;     // Names of the result columns; empty for a write.
   std::vector<std::string> parameters;  // "" for a plain `?`, else with its sign ("$id").
   TableSet reads;                       // Views stand for the tables they read.
-  TableSet writes;                      // Triggers and foreign key actions included.
+  TableSet writes;                      // Those of triggers included.
   bool read_only = true;  // False for anything that could change the database or its settings.
 };
 

@@ -289,14 +289,11 @@ TEST_F(DatabaseTest, WritesAreTheTablesAStatementMayChange) {
   EXPECT_EQ(Writes("UPDATE a SET y = b.x FROM b"), (Tables{"a"}));
 }
 
-TEST_F(DatabaseTest, WritesOfTriggersAndForeignKeysCount) {
+TEST_F(DatabaseTest, WritesOfTriggersCount) {
   Exec(
       "CREATE TABLE parent(id INTEGER PRIMARY KEY); CREATE TABLE audit(x);"
-      "CREATE TABLE child(id INTEGER PRIMARY KEY, "
-      "                   parent REFERENCES parent(id) ON DELETE CASCADE);"
       "CREATE TRIGGER logged AFTER INSERT ON parent BEGIN INSERT INTO audit VALUES (new.id); END");
   EXPECT_EQ(Writes("INSERT INTO parent VALUES (1)"), (Tables{"audit", "parent"}));
-  EXPECT_EQ(Writes("DELETE FROM parent WHERE id = 1"), (Tables{"child", "parent"}));
 }
 
 TEST_F(DatabaseTest, WhatAStatementTouchesIsLearnedAnewAfterDdl) {
@@ -392,8 +389,6 @@ TEST_F(DatabaseTest, StatementsOfAppsOnlyReadAndWriteRows) {
   }
   EXPECT_EQ(Query("SELECT name FROM sqlite_schema ORDER BY name"), "'sqlite_sequence'\n't'");
   EXPECT_EQ(Query("SELECT seq FROM sqlite_sequence"), "1");
-  const StatementId enforced = *database_->PrepareInternal("PRAGMA foreign_keys");
-  EXPECT_EQ(*database_->QueryInt(enforced, kNoBinds, -1), 1);
   EXPECT_THAT(Run("UPDATE sqlite_schema SET name = 'x'"), HasSubstr("may not be modified"));
 }
 
@@ -456,11 +451,6 @@ TEST_F(DatabaseTest, AConstraintFailsTheWholeStatement) {
             "(1), (2), (3)");
   EXPECT_EQ(Query("SELECT a FROM t"), "3");
   EXPECT_EQ(Run("INSERT INTO t VALUES (4)"), "");
-}
-
-TEST_F(DatabaseTest, ForeignKeysAreEnforced) {
-  Exec("CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p(id))");
-  EXPECT_THAT(Run("INSERT INTO c VALUES (1)"), StartsWith("Constraint: FOREIGN KEY"));
 }
 
 TEST_F(DatabaseTest, StrictTypesAreConstraints) {
@@ -554,19 +544,6 @@ TEST_F(DatabaseTest, AMovedSavepointEndsOnce) {
   }
   EXPECT_EQ(Query("SELECT a FROM t"), "1");
   EXPECT_FALSE(database_->in_transaction());
-}
-
-TEST_F(DatabaseTest, AReleaseThatFailsRollsBack) {
-  Exec(
-      "CREATE TABLE p(id INTEGER PRIMARY KEY);"
-      "CREATE TABLE c(p REFERENCES p(id) DEFERRABLE INITIALLY DEFERRED)");
-  auto savepoint = *Savepoint::Begin(*database_, "outer");
-  EXPECT_EQ(Run("INSERT INTO c VALUES (1)"), "");
-  const auto failed = savepoint.Release();
-  ASSERT_FALSE(failed.ok());
-  EXPECT_EQ(failed.error().code, ErrorCode::kConstraint);
-  EXPECT_FALSE(database_->in_transaction());
-  EXPECT_EQ(Query("SELECT count(*) FROM c"), "0");
 }
 
 TEST_F(DatabaseTest, ASavepointNameThatIsNoIdentifierFails) {
@@ -669,8 +646,6 @@ TEST_F(DatabaseImageTest, StatementsGoOnAfterTheDatabaseIsReplaced) {
   EXPECT_TRUE(database_->Run(insert, kNoBinds).ok());
   savepoint.Rollback();
   EXPECT_EQ(Query("SELECT count(*) FROM t"), "2");
-  const StatementId enforced = *database_->PrepareInternal("PRAGMA foreign_keys");
-  EXPECT_EQ(*database_->QueryInt(enforced, kNoBinds, -1), 1);
 }
 
 TEST_F(DatabaseImageTest, BadBytesLeaveTheDatabaseAsItIs) {

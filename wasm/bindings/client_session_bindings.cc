@@ -13,7 +13,7 @@
 #include "core/api/client_session.h"
 #include "wasm/adapters/js_materializer.h"
 #include "wasm/bindings/slots.h"
-#include "wasm/convert/bytes.h"
+#include "wasm/convert/js_object.h"
 #include "wasm/convert/reply.h"
 #include "wasm/convert/values.h"
 
@@ -54,31 +54,29 @@ class ClientSessionHandle {
   std::unique_ptr<ClientSession> session_;
 };
 
-// The caller owns the handle in the reply and ends it with delete().
-val Open(const std::string& client_id, const std::string& session_id, const std::string& instance,
-         const std::string& schema) {
-  auto handle = std::make_unique<ClientSessionHandle>();
-  const Result<void> opened = handle->Open(client_id, session_id, instance, schema);
-  if (!opened.ok()) return ErrorReply(opened.error());
-  val reply = val::object();
-  reply.set("value", val(std::move(handle)));
-  return reply;
+// The caller owns the handle and ends it with delete(); open() comes first, and once.
+ClientSessionHandle* Create() { return new ClientSessionHandle(); }
+
+val Open(ClientSessionHandle& handle, const std::string& client_id, const std::string& session_id,
+         const std::string& instance, const std::string& schema) {
+  return ToReply(handle.Open(client_id, session_id, instance, schema));
 }
 
 val FollowOutcomeToJs(const FollowOutcome& outcome) {
-  val rejected = val::array();
-  for (size_t i = 0; i < outcome.rejected.size(); ++i) {
-    const auto& [counter, event, accepted, error] = outcome.rejected[i];
+  val rejected = MakeArray();
+  for (const auto& [counter, event, accepted, error] : outcome.rejected) {
     val entry = ErrorReply(error);
-    entry.set("counter", static_cast<double>(counter));
-    entry.set("event", BytesToJs(EncodeEvents(std::span(&event, 1))));
-    entry.set("accepted", accepted);
-    rejected.set(i, entry);
+    PutNumber(entry, "counter", static_cast<double>(counter));
+    PutBytes(entry, "event", EncodeEvents(std::span(&event, 1)));
+    PutFlag(entry, "accepted", accepted);
+    Put(rejected, nullptr, entry);
   }
-  val object = val::object();
-  object.set("stale", IdsToJs(outcome.stale));
-  object.set("rejected", rejected);
-  object.set("needImage", outcome.need_image);
+  val stale = MakeArray();
+  for (const LiveQueryId id : outcome.stale) PutNumber(stale, nullptr, id);
+  val object = MakeObject();
+  Put(object, "stale", stale);
+  Put(object, "rejected", rejected);
+  PutFlag(object, "needImage", outcome.need_image);
   return object;
 }
 
@@ -123,19 +121,19 @@ val OnLeaderChange(ClientSessionHandle& handle) {
 
 val ReceiptsToJs(const ClientSessionHandle& handle) {
   const Receipts receipts = handle.session().receipts();
-  val object = val::object();
-  object.set("committed", static_cast<double>(receipts.committed));
-  object.set("persisted", static_cast<double>(receipts.persisted));
-  object.set("synced", static_cast<double>(receipts.synced));
+  val object = MakeObject();
+  PutNumber(object, "committed", static_cast<double>(receipts.committed));
+  PutNumber(object, "persisted", static_cast<double>(receipts.persisted));
+  PutNumber(object, "synced", static_cast<double>(receipts.synced));
   return object;
 }
 
 val SyncStatusToJs(const ClientSessionHandle& handle) {
   const SyncStatus status = handle.session().sync_status();
-  val object = val::object();
-  object.set("localHead", SeqNumToJs(status.local_head));
-  object.set("upstreamHead", SeqNumToJs(status.upstream_head));
-  object.set("pendingCount", static_cast<uint32_t>(status.pending_count));
+  val object = MakeObject();
+  Put(object, "localHead", SeqNumToJs(status.local_head));
+  Put(object, "upstreamHead", SeqNumToJs(status.upstream_head));
+  PutNumber(object, "pendingCount", status.pending_count);
   return object;
 }
 
@@ -151,7 +149,8 @@ val Image(ClientSessionHandle& handle) {
 
 EMSCRIPTEN_BINDINGS(client_session) {
   emscripten::class_<ClientSessionHandle>("ClientSession")
-      .class_function("open", &Open)
+      .class_function("create", &Create, emscripten::allow_raw_pointers())
+      .function("open", &Open)
       .function("slot", &ClientSessionHandle::slot)
       .function("schemaHash", &SchemaHashOf)
       .function("loadImage", &LoadImage)

@@ -16,7 +16,7 @@
 #include "core/api/leader.h"
 #include "wasm/adapters/js_materializer.h"
 #include "wasm/bindings/slots.h"
-#include "wasm/convert/bytes.h"
+#include "wasm/convert/js_object.h"
 #include "wasm/convert/reply.h"
 #include "wasm/convert/values.h"
 #include "wasm/vfs/opfs_pool.h"
@@ -60,18 +60,14 @@ class LeaderHandle {
   LeaderHandle(const LeaderHandle&) = delete;
   LeaderHandle& operator=(const LeaderHandle&) = delete;
 
-  Result<void> Open(const val& options) {
-    LeaderOptions leader{.schema =
-                             LS_TRY(ParseSchemaDescriptor(options["schema"].as<std::string>()))};
-    if (const val backend = options["backend"]; !backend.isUndefined()) {
-      leader.backend = {.live_pull = backend["livePull"].as<bool>(),
-                        .jitter_seed = backend["jitterSeed"].as<uint32_t>()};
-    }
-    leader.on_backend_id_mismatch =
-        static_cast<BackendIdMismatch>(options["onBackendIdMismatch"].as<int>());
+  Result<void> Open(const std::string& schema, std::optional<BackendSyncOptions> backend,
+                    BackendIdMismatch on_mismatch) {
+    LeaderOptions options{.schema = LS_TRY(ParseSchemaDescriptor(schema))};
+    options.backend = backend;
+    options.on_backend_id_mismatch = on_mismatch;
     vfs_ = LS_TRY(PoolVfs::Create(*pool_, BrowserEnvironment()));
-    leader.vfs_name = vfs_->name();
-    leader_ = LS_TRY(Leader::Open(std::move(leader), materializer_));
+    options.vfs_name = vfs_->name();
+    leader_ = LS_TRY(Leader::Open(std::move(options), materializer_));
     SlotAt(slot_).leader = leader_.get();
     return Ok();
   }
@@ -88,29 +84,30 @@ class LeaderHandle {
   std::unique_ptr<Leader> leader_;
 };
 
-// The caller owns the handle in the reply and ends it with delete().
-val Open(int pool, const val& options) {
-  auto handle = std::make_unique<LeaderHandle>(pool);
-  const Result<void> opened = handle->Open(options);
-  if (!opened.ok()) return ErrorReply(opened.error());
-  val reply = val::object();
-  reply.set("value", val(std::move(handle)));
-  return reply;
+// The caller owns the handle and ends it with delete(); open() comes first, and once.
+LeaderHandle* Create(int pool) { return new LeaderHandle(pool); }
+
+// A backend number below 0 is no backend; 1 is one that can pull live, 0 one that cannot.
+val Open(LeaderHandle& handle, const std::string& schema, int backend, uint32_t jitter_seed,
+         int on_mismatch) {
+  std::optional<BackendSyncOptions> options;
+  if (backend >= 0) options = {.live_pull = backend == 1, .jitter_seed = jitter_seed};
+  return ToReply(handle.Open(schema, options, static_cast<BackendIdMismatch>(on_mismatch)));
 }
 
 val FileNames() {
-  val names = val::array();
+  val names = MakeArray();
   const std::vector<std::string> all = LeaderFileNames();
-  for (size_t i = 0; i < all.size(); ++i) names.set(i, all[i]);
+  for (const std::string& name : all) PutText(names, nullptr, name);
   return names;
 }
 
 val BootStep(LeaderHandle& handle) {
   return ToReply(handle.leader().BootStep(), [](const BootProgress& progress) {
-    val object = val::object();
-    object.set("stage", static_cast<int>(progress.stage));
-    object.set("done", static_cast<double>(progress.done));
-    object.set("total", static_cast<double>(progress.total));
+    val object = MakeObject();
+    PutNumber(object, "stage", static_cast<int>(progress.stage));
+    PutNumber(object, "done", static_cast<double>(progress.done));
+    PutNumber(object, "total", static_cast<double>(progress.total));
     return object;
   });
 }
@@ -124,20 +121,20 @@ val SubmitOrphans(LeaderHandle& handle, const val& bytes) {
 }
 
 val DrainEntryToJs(const DrainOutcome::Entry& entry) {
-  val object = val::object();
+  val object = MakeObject();
   if (entry.news) {
-    object.set("author", entry.news->author);
-    object.set("news", BytesToJs(entry.news->news));
+    PutNumber(object, "author", entry.news->author);
+    PutBytes(object, "news", entry.news->news);
     return object;
   }
   const PushResult& result = *entry.result;
-  object.set("session", result.session);
-  object.set("push", result.push);
-  object.set("answer", static_cast<int>(result.answer));
+  PutNumber(object, "session", result.session);
+  PutNumber(object, "push", result.push);
+  PutNumber(object, "answer", static_cast<int>(result.answer));
   if (result.answer == PushAnswer::kFailed) {
-    object.set("failedIndex", result.failed_index);
-    object.set("code", static_cast<uint32_t>(result.error.code));
-    object.set("message", result.error.message);
+    PutNumber(object, "failedIndex", result.failed_index);
+    PutNumber(object, "code", static_cast<int>(result.error.code));
+    PutText(object, "message", result.error.message);
   }
   return object;
 }
@@ -145,24 +142,24 @@ val DrainEntryToJs(const DrainOutcome::Entry& entry) {
 // Of what is skipped or refused.
 val ReportToJs(const FailedEvent& report) {
   val object = ErrorReply(report.error);
-  object.set("event", BytesToJs(EncodeEvents(std::span(&report.event, 1))));
+  PutBytes(object, "event", EncodeEvents(std::span(&report.event, 1)));
   return object;
 }
 
 template <typename T, typename ToJs>
 val ArrayToJs(const std::vector<T>& items, ToJs to_js) {
-  val array = val::array();
-  for (size_t i = 0; i < items.size(); ++i) array.set(i, to_js(items[i]));
+  val array = MakeArray();
+  for (const T& item : items) Put(array, nullptr, to_js(item));
   return array;
 }
 
 val Drain(LeaderHandle& handle) {
   return ToReply(handle.leader().Drain(), [](const DrainOutcome& outcome) {
-    val object = val::object();
-    object.set("entries", ArrayToJs(outcome.entries, DrainEntryToJs));
-    object.set("rejoin", outcome.rejoin);
-    object.set("skipped", ArrayToJs(outcome.skipped, ReportToJs));
-    object.set("refused", ArrayToJs(outcome.refused, ReportToJs));
+    val object = MakeObject();
+    Put(object, "entries", ArrayToJs(outcome.entries, DrainEntryToJs));
+    PutFlag(object, "rejoin", outcome.rejoin);
+    Put(object, "skipped", ArrayToJs(outcome.skipped, ReportToJs));
+    Put(object, "refused", ArrayToJs(outcome.refused, ReportToJs));
     return object;
   });
 }
@@ -178,9 +175,9 @@ val Join(LeaderHandle& handle, const val& cursor, const std::string& instance) {
     head = *decoded;
   }
   return ToReply(handle.leader().Join(head, instance), [](const Joined& joined) {
-    val object = val::object();
-    object.set("image", BytesOrUndefined(joined.image));
-    object.set("history", BytesToJs(joined.history));
+    val object = MakeObject();
+    Put(object, "image", BytesOrUndefined(joined.image));
+    PutBytes(object, "history", joined.history);
     return object;
   });
 }
@@ -188,16 +185,16 @@ val Join(LeaderHandle& handle, const val& cursor, const std::string& instance) {
 // ---- The sync backend. Times are whole milliseconds.
 
 val RequestToJs(const BackendRequest& request) {
-  val object = val::object();
-  object.set("kind", static_cast<int>(request.kind));
-  object.set("number", request.number);
-  object.set("backendId", request.backend_id);
+  val object = MakeObject();
+  PutNumber(object, "kind", static_cast<int>(request.kind));
+  PutNumber(object, "number", request.number);
+  PutText(object, "backendId", request.backend_id);
   if (request.kind == BackendRequest::Kind::kPull) {
-    object.set("cursor", static_cast<double>(request.cursor));
-    object.set("cursorMetadata", request.cursor_metadata);
-    object.set("live", request.live);
+    PutNumber(object, "cursor", static_cast<double>(request.cursor));
+    PutText(object, "cursorMetadata", request.cursor_metadata);
+    PutFlag(object, "live", request.live);
   } else if (request.kind == BackendRequest::Kind::kPush) {
-    object.set("events", BytesToJs(request.events));
+    PutBytes(object, "events", request.events);
   }
   return object;
 }
@@ -246,13 +243,13 @@ void OnConnection(LeaderHandle& handle, bool online) { handle.leader().OnConnect
 
 val SyncStatusToJs(const LeaderHandle& handle) {
   const LeaderSyncStatus status = handle.leader().sync_status();
-  val object = val::object();
-  object.set("localHead", SeqNumToJs(status.local_head));
-  object.set("upstreamHead", static_cast<double>(status.upstream_head));
-  object.set("pendingCount", static_cast<double>(status.pending_count));
-  object.set("online", status.online);
-  object.set("caughtUp", status.caught_up);
-  object.set("halted", status.halted);
+  val object = MakeObject();
+  Put(object, "localHead", SeqNumToJs(status.local_head));
+  PutNumber(object, "upstreamHead", static_cast<double>(status.upstream_head));
+  PutNumber(object, "pendingCount", static_cast<double>(status.pending_count));
+  PutFlag(object, "online", status.online);
+  PutFlag(object, "caughtUp", status.caught_up);
+  PutFlag(object, "halted", status.halted);
   return object;
 }
 
@@ -267,19 +264,19 @@ std::string SchemaHashOf(const LeaderHandle& handle) { return handle.leader().sc
 val CountersToJs(const LeaderHandle& handle) {
   const LeaderCounters counters = handle.leader().counters();
   const PoolVfs::Counters calls = handle.vfs().counters();
-  val object = val::object();
-  object.set("eventsAppended", static_cast<double>(counters.events_appended));
-  object.set("groups", static_cast<double>(counters.groups));
-  object.set("eventsReplayed", static_cast<double>(counters.events_replayed));
-  object.set("rebuilds", static_cast<double>(counters.rebuilds));
-  object.set("damagedStates", static_cast<double>(counters.damaged_states));
-  object.set("rebases", static_cast<double>(counters.rebases));
-  object.set("eventsRebased", static_cast<double>(counters.events_rebased));
-  object.set("eventsTakenBack", static_cast<double>(counters.events_taken_back));
-  object.set("eventsPulled", static_cast<double>(counters.events_pulled));
-  object.set("storageReads", static_cast<double>(calls.reads));
-  object.set("storageWrites", static_cast<double>(calls.writes));
-  object.set("storageFlushes", static_cast<double>(calls.flushes));
+  val object = MakeObject();
+  PutNumber(object, "eventsAppended", static_cast<double>(counters.events_appended));
+  PutNumber(object, "groups", static_cast<double>(counters.groups));
+  PutNumber(object, "eventsReplayed", static_cast<double>(counters.events_replayed));
+  PutNumber(object, "rebuilds", static_cast<double>(counters.rebuilds));
+  PutNumber(object, "damagedStates", static_cast<double>(counters.damaged_states));
+  PutNumber(object, "rebases", static_cast<double>(counters.rebases));
+  PutNumber(object, "eventsRebased", static_cast<double>(counters.events_rebased));
+  PutNumber(object, "eventsTakenBack", static_cast<double>(counters.events_taken_back));
+  PutNumber(object, "eventsPulled", static_cast<double>(counters.events_pulled));
+  PutNumber(object, "storageReads", static_cast<double>(calls.reads));
+  PutNumber(object, "storageWrites", static_cast<double>(calls.writes));
+  PutNumber(object, "storageFlushes", static_cast<double>(calls.flushes));
   return object;
 }
 
@@ -291,8 +288,9 @@ EMSCRIPTEN_BINDINGS(leader) {
   SetProcessEnvironment(BrowserEnvironment());
 
   emscripten::class_<LeaderHandle>("Leader")
-      .class_function("open", &Open)
+      .class_function("create", &Create, emscripten::allow_raw_pointers())
       .class_function("fileNames", &FileNames)
+      .function("open", &Open)
       .function("slot", &LeaderHandle::slot)
       .function("schemaHash", &SchemaHashOf)
       .function("bootStep", &BootStep)

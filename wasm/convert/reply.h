@@ -10,26 +10,28 @@
 #include <utility>
 
 #include "core/base/result.h"
+#include "wasm/convert/js_object.h"
 
 namespace livestore::wasm {
 
 inline emscripten::val ErrorReply(const Error& error) {
-  emscripten::val reply = emscripten::val::object();
-  reply.set("code", static_cast<uint32_t>(error.code));
-  reply.set("message", error.message);
+  emscripten::val reply = MakeObject();
+  PutNumber(reply, "code", static_cast<uint32_t>(error.code));
+  PutText(reply, "message", error.message);
   return reply;
 }
 
+// `to_js` takes a T.
 template <typename T, typename ToJs>
-emscripten::val ToReply(Result<T> result, ToJs to_js) {
+emscripten::val ToReply(const Result<T>& result, ToJs to_js) {
   if (!result.ok()) return ErrorReply(result.error());
-  emscripten::val reply = emscripten::val::object();
-  reply.set("value", to_js(std::move(*result)));
+  emscripten::val reply = MakeObject();
+  Put(reply, "value", to_js(*result));
   return reply;
 }
 
 inline emscripten::val ToReply(const Result<void>& result) {
-  return result.ok() ? emscripten::val::object() : ErrorReply(result.error());
+  return result.ok() ? MakeObject() : ErrorReply(result.error());
 }
 
 }  // namespace livestore::wasm

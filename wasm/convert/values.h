@@ -4,26 +4,25 @@
 
 #include <emscripten/val.h>
 
+#include <optional>
 #include <vector>
 
 #include "core/api/client_session.h"
+#include "wasm/convert/js_object.h"
 
 namespace livestore::wasm {
 
 // {global, client, generation}. Global numbers stay below 2^53, so a double holds them.
 inline emscripten::val SeqNumToJs(const SeqNum& seq) {
-  emscripten::val object = emscripten::val::object();
-  object.set("global", static_cast<double>(seq.global));
-  object.set("client", seq.client);
-  object.set("generation", seq.generation);
+  emscripten::val object = MakeObject();
+  PutNumber(object, "global", static_cast<double>(seq.global));
+  PutNumber(object, "client", seq.client);
+  PutNumber(object, "generation", seq.generation);
   return object;
 }
 
-// An array of live query ids.
-inline emscripten::val IdsToJs(const std::vector<LiveQueryId>& ids) {
-  emscripten::val array = emscripten::val::array();
-  for (size_t i = 0; i < ids.size(); ++i) array.set(i, ids[i]);
-  return array;
+inline emscripten::val BytesOrUndefined(const std::optional<Bytes>& bytes) {
+  return bytes ? BytesToJs(*bytes) : emscripten::val::undefined();
 }
 
 }  // namespace livestore::wasm

@@ -6,6 +6,8 @@
 //                libraries. What WebAssembly computes itself (sqrt, ceil, floor) is not here.
 //   strtod        7 KB: long double arithmetic, for the JSON parser.
 //   snprintf      2 KB: for messages of the JSON parser and of Embind.
+//   stderr        2 KB: what is written there is said on the console, formatted by SQLite.
+//   localtime     1 KB: and 1 KB of Emscripten's glue, for time zones by name.
 
 #include <emscripten/em_js.h>
 #include <emscripten/em_math.h>
@@ -15,9 +17,16 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 
 // clang-format off
 EM_JS(double, ls_number, (const char* text), { return Number(UTF8ToString(text)); });
+EM_JS(void, ls_print_error, (const char* text), { err(UTF8ToString(text)); });
+EM_JS(void, ls_local_time, (double seconds, int* out), {
+  const date = new Date(seconds * 1000);
+  HEAP32.set([date.getSeconds(), date.getMinutes(), date.getHours(), date.getDate(),
+              date.getMonth(), date.getFullYear() - 1900], out >> 2);
+});
 // clang-format on
 
 extern "C" {
@@ -67,6 +76,54 @@ int snprintf(char* out, size_t size, const char* format, ...) {
   sqlite3_vsnprintf(static_cast<int>(size), out, format, values);
   va_end(values);
   return static_cast<int>(std::strlen(out));
+}
+
+// What clang calls for sprintf without floating point. Embind prints an address, into 80 bytes.
+int siprintf(char* out, const char* format, ...) {
+  va_list values;
+  va_start(values, format);
+  sqlite3_vsnprintf(80, out, format, values);
+  va_end(values);
+  return static_cast<int>(std::strlen(out));
+}
+
+// There is one file, the console. Who writes there (LS_CHECK and the C++ runtime, about to abort)
+// does not look at the result.
+FILE* const stderr = nullptr;
+
+int fputs(const char* text, FILE*) {
+  ls_print_error(text);
+  return 0;
+}
+
+int vfprintf(FILE* file, const char* format, va_list values) {
+  char text[256];
+  return fputs(sqlite3_vsnprintf(sizeof text, text, format, values), file);
+}
+
+int fprintf(FILE* file, const char* format, ...) {
+  va_list values;
+  va_start(values, format);
+  const int result = vfprintf(file, format, values);
+  va_end(values);
+  return result;
+}
+
+// The allocator's listing of its blocks, which nothing asks for.
+int printf(const char*, ...) { return 0; }
+
+// In the browser's time zone. For SQL's modifier 'localtime', which reads the six numbers below.
+struct tm* localtime(const time_t* seconds) {
+  static struct tm local;
+  int numbers[6];
+  ls_local_time(static_cast<double>(*seconds), numbers);
+  local.tm_sec = numbers[0];
+  local.tm_min = numbers[1];
+  local.tm_hour = numbers[2];
+  local.tm_mday = numbers[3];
+  local.tm_mon = numbers[4];
+  local.tm_year = numbers[5];
+  return &local;
 }
 
 }  // extern "C"

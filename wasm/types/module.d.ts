@@ -31,8 +31,9 @@ export interface FollowOutcomeValue {
   readonly needImage: boolean
 }
 
-/** Embind handle; JavaScript owns it and ends it with `delete()`. */
+/** Embind handle; JavaScript owns it and ends it with `delete()`. `open` comes first, and once. */
 export interface ClientSessionHandle {
+  open(clientId: string, sessionId: string, instance: string, schema: string): VoidReply
   slot(): number
   schemaHash(): string
   loadImage(image: Uint8Array, history: Uint8Array): Reply<FollowOutcomeValue>
@@ -110,14 +111,6 @@ export interface LeaderSyncStatusValue {
   readonly halted: boolean
 }
 
-export interface LeaderOptionsValue {
-  readonly schema: string
-  /** `jitterSeed` is a uint32. */
-  readonly backend: { readonly livePull: boolean; readonly jitterSeed: number } | undefined
-  /** 0 reset, 1 ignore: the order of BackendIdMismatch in core/leader/leader.h. */
-  readonly onBackendIdMismatch: 0 | 1
-}
-
 export interface LeaderCountersValue {
   readonly eventsAppended: number
   readonly groups: number
@@ -133,8 +126,13 @@ export interface LeaderCountersValue {
   readonly storageFlushes: number
 }
 
-/** Embind handle; JavaScript owns it and ends it with `delete()`. */
+/** Embind handle; JavaScript owns it and ends it with `delete()`. `open` comes first, and once. */
 export interface LeaderHandle {
+  /**
+   * `backend`: -1 none, 0 one that cannot pull live, 1 one that can. `jitterSeed` is a uint32.
+   * `onMismatch`: 0 reset, 1 ignore, the order of BackendIdMismatch in core/leader/leader.h.
+   */
+  open(schema: string, backend: -1 | 0 | 1, jitterSeed: number, onMismatch: 0 | 1): VoidReply
   slot(): number
   schemaHash(): string
   bootStep(): Reply<BootProgressValue>
@@ -199,17 +197,10 @@ export interface EngineModule {
   readonly HEAPU32: Uint32Array
   readonly HEAPF64: Float64Array
 
-  readonly ClientSession: {
-    open(
-      clientId: string,
-      sessionId: string,
-      instance: string,
-      schema: string,
-    ): Reply<ClientSessionHandle>
-  }
+  readonly ClientSession: { create(): ClientSessionHandle }
   readonly Leader: {
     /** A pool number below 0 keeps the files in memory. */
-    open(pool: number, options: LeaderOptionsValue): Reply<LeaderHandle>
+    create(pool: number): LeaderHandle
     fileNames(): string[]
   }
 

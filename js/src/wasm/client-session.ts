@@ -104,11 +104,14 @@ export class ClientSession implements StateReader {
   /** @throws LiveStoreError `InvalidSchema` */
   static open(engine: Engine, options: ClientSessionOptions): ClientSession {
     const { clientId, sessionId, instance, schemaDescriptor } = options
-    return new ClientSession(
-      engine,
-      unwrap(engine.module.ClientSession.open(clientId, sessionId, instance, schemaDescriptor)),
-      options,
-    )
+    const handle = engine.module.ClientSession.create()
+    try {
+      check(handle.open(clientId, sessionId, instance, schemaDescriptor))
+    } catch (error) {
+      handle.delete()
+      throw error
+    }
+    return new ClientSession(engine, handle, options)
   }
 
   /**

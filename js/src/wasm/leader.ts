@@ -146,22 +146,21 @@ export class Leader {
    *   `StorageIo`, `InvalidSchema`
    */
   static open(engine: Engine, options: LeaderOptions): Leader {
-    const { storage, schemaDescriptor: schema, backend, onBackendIdMismatch } = options
+    const { storage, schemaDescriptor, backend, onBackendIdMismatch } = options
     const pool = storage === 'in-memory' ? -1 : engine.registerStorage(storage)
+    const handle = engine.module.Leader.create(pool)
     try {
-      return new Leader(
-        engine,
-        unwrap(
-          engine.module.Leader.open(pool, {
-            schema,
-            backend,
-            onBackendIdMismatch: onBackendIdMismatch === 'ignore' ? 1 : 0,
-          }),
+      check(
+        handle.open(
+          schemaDescriptor,
+          backend === undefined ? -1 : backend.livePull ? 1 : 0,
+          backend?.jitterSeed ?? 0,
+          onBackendIdMismatch === 'ignore' ? 1 : 0,
         ),
-        pool,
-        options,
       )
+      return new Leader(engine, handle, pool, options)
     } catch (error) {
+      handle.delete()
       if (pool >= 0) engine.releaseStorage(pool)
       throw error
     }
