@@ -381,5 +381,183 @@ TEST_P(EventlogFaultsTest, Law3_ALostLogStaysLostUntilItIsRead) {
 INSTANTIATE_TEST_SUITE_P(Calls, EventlogFaultsTest, ::testing::ValuesIn(StorageFaults()),
                          [](const auto& fault) { return fault.param.Name(); });
 
+// ---- What somebody else has written ------------------------------------------------------------
+
+class EventlogTamperedTest : public ::testing::Test {
+ protected:
+  // The log after `sql`, which some other program ran on it.
+  Result<std::unique_ptr<Eventlog>> Open(const std::string& sql) {
+    Storage& storage = *storages_.emplace_back(std::make_unique<Storage>(Sample()));
+    storage.Tamper(sql);
+    return storage.Open();
+  }
+  std::unique_ptr<Eventlog> MustOpen(const std::string& sql) {
+    auto log = Open(sql);
+    EXPECT_TRUE(log.ok()) << log.error().message;
+    return log.ok() ? std::move(*log) : nullptr;
+  }
+  // Nothing if it opens.
+  std::optional<ErrorCode> CodeOfOpen(const std::string& sql) {
+    const auto log = Open(sql);
+    return log.ok() ? std::nullopt : std::optional(log.error().code);
+  }
+
+  std::vector<std::unique_ptr<Storage>> storages_;  // They outlive their logs.
+};
+
+// The table with its rows, but without types, so that a row may hold anything.
+std::string WithoutTypes(const std::string& table, const std::string& columns) {
+  return "create table untyped (" + columns + "); insert into untyped select * from " + table +
+         "; drop table " + table + "; create table " + table + " (" + columns + "); insert into " +
+         table + " select * from untyped; drop table untyped; ";
+}
+
+const std::string kUntypedEvents = WithoutTypes(
+    "eventlog",
+    "seqNumGlobal, seqNumClient, seqNumRebaseGeneration, parentSeqNumGlobal, parentSeqNumClient, "
+    "parentSeqNumRebaseGeneration, name, argsJson, clientId, sessionId, schemaHash, "
+    "syncMetadataJson, sessionNumber, sessionCounter");
+
+TEST_F(EventlogTamperedTest, AColumnOfAnotherTypeOrRangeIsNoEvent) {
+  for (const std::string column :
+       {"seqNumGlobal", "seqNumClient", "seqNumRebaseGeneration", "parentSeqNumGlobal",
+        "parentSeqNumClient", "parentSeqNumRebaseGeneration", "name", "argsJson", "clientId",
+        "sessionId", "schemaHash", "sessionNumber", "sessionCounter"}) {
+    for (const std::string value : {"null", "x'00ff'", "0.5", "-1", "9223372036854775807"}) {
+      const bool any_integer = column == "schemaHash" || column == "sessionNumber";
+      if (any_integer && (value == "-1" || value.size() > 10)) continue;
+      SCOPED_TRACE(column + " = " + value);
+      const auto log = Open(kUntypedEvents + "update eventlog set " + column + " = " + value +
+                            " where rowid = 2");
+      if (!log.ok()) {  // It sorts after the last event.
+        EXPECT_EQ(column, "seqNumGlobal");
+        EXPECT_EQ(log.error().code, ErrorCode::kCorruptEventlog);
+        continue;
+      }
+      const auto events = (*log)->Range(kRootSeqNum, 100);
+      ASSERT_FALSE(events.ok());
+      EXPECT_EQ(events.error().code, ErrorCode::kCorruptEventlog);
+      if (column.starts_with("seqNum")) continue;
+      EXPECT_EQ((*log)->Range({2, 0, 0}, 100)->size(), 6u) << "what is sound can be rescued";
+    }
+  }
+}
+
+TEST_F(EventlogTamperedTest, ALastRowThatIsNoEventIsRefused) {
+  EXPECT_EQ(CodeOfOpen("update eventlog set sessionCounter = -1 where rowid = 7"), std::nullopt);
+  EXPECT_EQ(CodeOfOpen("update eventlog set sessionCounter = -1 where rowid = 8"),
+            ErrorCode::kCorruptEventlog);
+  EXPECT_EQ(CodeOfOpen("delete from eventlog where seqNumGlobal > 1; update eventlog set "
+                       "seqNumGlobal = 0; update __livestore_sync_status set head = 0"),
+            ErrorCode::kCorruptEventlog)
+      << "e0 is no event";
+}
+
+TEST_F(EventlogTamperedTest, AFileWithAFormatButNoApplicationIsAnotherOnes) {
+  EXPECT_EQ(CodeOfOpen("pragma application_id = 0"), ErrorCode::kCorruptEventlog);
+  Storage empty;
+  empty.Tamper("pragma user_version = 1");
+  EXPECT_EQ(empty.Open().error().code, ErrorCode::kCorruptEventlog);
+}
+
+TEST_F(EventlogTamperedTest, AMissingColumnIsNamed) {
+  const auto log = Open(
+      "drop table __livestore_refused; create table __livestore_refused (id integer primary key)");
+  ASSERT_FALSE(log.ok());
+  EXPECT_EQ(log.error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_NE(log.error().message.find("a column is missing"), std::string::npos);
+}
+
+TEST_F(EventlogTamperedTest, ABackendIdThatIsNoTextIsNone) {
+  const auto log = MustOpen(WithoutTypes("__livestore_sync_status", "head, backendId") +
+                            "update __livestore_sync_status set backendId = 7");
+  EXPECT_EQ(log->backend_id(), "");
+  EXPECT_EQ(log->upstream_head(), 3u);
+}
+
+TEST_F(EventlogTamperedTest, WhatItHasOfASessionIsCountedUpwards) {
+  const auto negative = MustOpen("update __livestore_session set accepted = -1");
+  EXPECT_EQ(negative->Accepted("tab").error().code, ErrorCode::kCorruptEventlog);
+
+  const auto unnumbered = MustOpen("update __livestore_session set number = -5");
+  ASSERT_TRUE(unnumbered->Begin().ok());
+  EXPECT_EQ(unnumbered->NumberOf("tab").error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_EQ(All(*unnumbered).size(), 8u);
+
+  for (const std::string counter : {"0", "-1", "9223372036854775807"}) {
+    const auto refused = MustOpen("update __livestore_refused set counter = " + counter);
+    EXPECT_EQ(refused->Refused("tab").error().code, ErrorCode::kCorruptEventlog) << counter;
+  }
+  const auto twice = MustOpen(
+      "insert into __livestore_refused (number, counter, code, reason) "
+      "select number, counter, code, 'again' from __livestore_refused");
+  EXPECT_EQ(twice->Refused("tab").error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_TRUE(twice->Refused("other")->empty());
+}
+
+TEST_F(EventlogTamperedTest, TheEventsOfASessionAscend) {
+  using Counters = std::vector<uint64_t>;
+  const auto sound = MustOpen("select 1");
+  EXPECT_EQ(*sound->CountersAfter({4, 0, 0}, "tab"), (Counters{3, 4, 0}));
+  const auto swapped = MustOpen("update eventlog set sessionCounter = 3 where sessionCounter = 4");
+  EXPECT_EQ(swapped->CountersAfter({4, 0, 0}, "tab").error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_EQ(swapped->CountersAfter({5, 0, 0}, "tab")->size(), 2u);
+  const auto negative =
+      MustOpen("update eventlog set sessionCounter = -4 where sessionCounter = 4");
+  EXPECT_EQ(*negative->CountersAfter({4, 0, 0}, "tab"), (Counters{3, 0, 0}))
+      << "it is no event of the session; Range says that the row is damaged";
+}
+
+TEST_F(EventlogTamperedTest, MetadataOfAMissingEventIsCorrupt) {
+  const auto log = MustOpen("delete from eventlog where seqNumGlobal = 2");
+  ASSERT_TRUE(log->Begin().ok());
+  EXPECT_EQ(log->SetSyncMetadata(2, "2").error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_EQ(*log->SyncMetadata(3), "\"three\"");
+}
+
+TEST_F(EventlogTamperedTest, MetadataThatIsCutOffIsCorrupt) {
+  for (const std::string option : {R"({"_tag":"Some","value":7)", R"({"_tag":"Som)", "", "}"}) {
+    const auto log = MustOpen("update eventlog set syncMetadataJson = '" + option + "'");
+    EXPECT_EQ(log->SyncMetadata(2).error().code, ErrorCode::kCorruptEventlog) << option;
+  }
+}
+
+TEST_F(EventlogTamperedTest, ARefusalOfNobodysEventIsNotRemembered) {
+  const auto log = MustOpen("delete from __livestore_refused");
+  ASSERT_TRUE(log->Begin().ok());
+  EXPECT_TRUE(log->AddRefused({1, 0}, {ErrorCode::kBackendRefused, "no"}).ok());
+  ASSERT_TRUE(log->Commit().ok());
+  EXPECT_TRUE(log->Refused("tab")->empty());
+}
+
+// After a failed read the file is opened anew. What is in it then must be what was known.
+TEST_F(EventlogTamperedTest, AFileThatWasSwappedDuringAFailureIsNotBelieved) {
+  const ColdCache::Scope cold;
+  for (const std::string sql :
+       {"update __livestore_sync_status set head = 2", "delete from eventlog where rowid = 8",
+        "update __livestore_sync_status set backendId = 'other'",
+        "update __livestore_session set ordinal = 77",
+        "insert into __livestore_session (instance, accepted, ordinal) values ('more', 1, 0)",
+        "update eventlog set argsJson = '{}' where rowid = 8",
+        "update eventlog set sessionCounter = -1 where rowid = 8"}) {
+    SCOPED_TRACE(sql);
+    Storage other(Sample());
+    other.Tamper(sql);
+    const std::vector<Bytes> others = other.Snapshot();
+    Storage storage(Sample());
+    const auto log = storage.MustOpen();
+    storage.faults.Fail(FaultPool::Call::kRead, StorageStatus::kIoError);
+    EXPECT_EQ(log->Range(kRootSeqNum, 9).error().code, ErrorCode::kStorageIo);
+    storage.faults.Heal();
+    storage.Restore(others);
+    const auto events = log->Range(kRootSeqNum, 9);
+    ASSERT_FALSE(events.ok());
+    EXPECT_EQ(events.error().code, ErrorCode::kCorruptEventlog) << events.error().message;
+    EXPECT_EQ(log->Begin().error().code, ErrorCode::kCorruptEventlog);
+    storage.Restore(Sample());
+    EXPECT_EQ(Dump(*log), DumpOf(Sample())) << "the right file is believed again";
+  }
+}
+
 }  // namespace
 }  // namespace livestore
