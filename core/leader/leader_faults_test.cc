@@ -7,7 +7,9 @@
 
 #include <type_traits>
 
+#include "core/sqlite/cold_cache.h"
 #include "core/sqlite/fault_pool.h"
+#include "core/testing/fault_sweep.h"
 #include "core/testing/leader_process.h"
 
 namespace livestore {
@@ -15,18 +17,17 @@ namespace {
 
 using Call = FaultPool::Call;
 
+const ColdCache kColdCache;
+
 constexpr int64_t kNow = 1'000'000;
 
 enum class After { kSameProcess, kNewProcess };
 
 class Story {
  public:
-  Story(Call call, StorageStatus status, int after, std::string_view file, After then)
-      : then_(then) {
-    pool_.Fail(call, status, after, file);
-  }
+  Story(const StorageFault& fault, After then) : then_(then) { fault.Arm(pool_); }
 
-  // Returns false if the fault was never met.
+  // Returns false if no call failed.
   bool Run() {
     Start();
     Push("t", 1, {TodoCreated("a"), NoteSet("n", "x"), TodoCreated("bad"), TodoDone("b")});
@@ -40,7 +41,7 @@ class Story {
     Replace();
     pool_.Heal();
     Settle();
-    return met_;
+    return pool_.failed() > 0;
   }
 
   void Check() {
@@ -70,7 +71,6 @@ class Story {
   }
   void Met(const Error& error) {
     EXPECT_TRUE(IsStorageError(error.code)) << error.message;
-    met_ = true;
     pool_.Heal();
   }
 
@@ -169,33 +169,73 @@ class Story {
   After then_;
   std::unique_ptr<Process> process_;
   uint32_t pull_ = 0;
-  bool met_ = false;
 };
 
-class LeaderFaultsTest : public ::testing::TestWithParam<std::tuple<Call, std::string, After>> {};
+class LeaderFaultsTest : public ::testing::TestWithParam<std::tuple<StorageFault, After>> {};
 
 TEST_P(LeaderFaultsTest, Laws2To4_OneCallThatFailsLosesNothing) {
-  const auto& [call, file, then] = GetParam();
-  const bool full = call == Call::kWrite;
-  int faults = 0;
-  for (int after = 0;; ++after) {
-    SCOPED_TRACE(after);
-    Story story(call, full ? StorageStatus::kFull : StorageStatus::kIoError, after, file, then);
+  const auto& [kind, then] = GetParam();
+  const ColdCache::Scope cold;
+  const int faults = SweepFaults(kind, [then = then](const StorageFault& fault) {
+    Story story(fault, then);
     const bool met = story.Run();
-    if (HasFailure()) return;
-    story.Check();
-    if (HasFailure()) return;
-    if (!met) break;
-    ++faults;
-  }
+    if (!HasFailure()) story.Check();
+    return met;
+  });
   EXPECT_GT(faults, 0);
 }
 
+std::vector<StorageFault> Faults() {
+  return {{.call = Call::kSize, .file = ""},
+          {.call = Call::kRead, .once = true, .file = ""},
+          {.call = Call::kWrite, .status = StorageStatus::kFull, .file = ""},
+          {.call = Call::kTruncate, .file = ""},
+          {.call = Call::kFlush, .file = ""},
+          {.call = Call::kWrite, .file = "eventlog.db-wal"},
+          {.call = Call::kFlush, .file = "eventlog.db-wal"}};
+}
+
+std::string NameOf(const ::testing::TestParamInfo<std::tuple<StorageFault, After>>& tested) {
+  const auto& [fault, then] = tested.param;
+  return fault.Name() + (fault.file.empty() ? "" : "OfTheLog") +
+         (then == After::kSameProcess ? "SameProcess" : "NewProcess");
+}
+
 INSTANTIATE_TEST_SUITE_P(Calls, LeaderFaultsTest,
-                         ::testing::Combine(::testing::Values(Call::kWrite, Call::kFlush),
-                                            ::testing::Values("eventlog.db-wal", ""),
+                         ::testing::Combine(::testing::ValuesIn(Faults()),
                                             ::testing::Values(After::kSameProcess,
-                                                              After::kNewProcess)));
+                                                              After::kNewProcess)),
+                         NameOf);
+
+// A pull or push that the leader believes to run, and nobody knows of, would be waited for for
+// ever.
+TEST(LeaderFaultTest, Law6_ARequestThatCouldNotBeMadeIsMadeLater) {
+  const ColdCache::Scope cold;
+  const StorageFault read{.call = Call::kRead, .file = ""};
+  const int faults = SweepFaults(read, [](const StorageFault& fault) {
+    MemoryPool memory{LeaderFileNames()};
+    FaultPool pool(memory);
+    Process process(pool, TodoApp::Schema(), BackendSyncOptions{});
+    process.Boot();
+    Leader& leader = *process.leader;
+    EXPECT_TRUE(leader.Submit(1, 1, Encoded({}, Numbered({}, {TodoCreated("a")}))).ok());
+    EXPECT_TRUE(leader.Drain().ok());
+    fault.Arm(pool);
+    auto requests = leader.NextRequests(kNow);
+    pool.Heal();
+    if (!requests.ok()) {
+      EXPECT_EQ(requests.error().code, ErrorCode::kStorageIo) << requests.error().message;
+      requests = leader.NextRequests(kNow);
+    }
+    EXPECT_TRUE(requests.ok());
+    std::vector<BackendRequest::Kind> kinds;
+    for (const BackendRequest& request : *requests) kinds.push_back(request.kind);
+    EXPECT_THAT(kinds,
+                ::testing::ElementsAre(BackendRequest::Kind::kPull, BackendRequest::Kind::kPush));
+    return pool.failed() > 0;
+  });
+  EXPECT_GT(faults, 0);
+}
 
 }  // namespace
 }  // namespace livestore
