@@ -175,8 +175,9 @@ class LeaderFaultsTest : public ::testing::TestWithParam<std::tuple<StorageFault
   void Sweep(const Given& given, const std::function<void(Story&)>& tell, const std::string& log,
              const std::string& rows) {
     const ColdCache::Scope cold;
-    const auto& [kind, then] = GetParam();
-    const int faults = SweepFaults(kind, [&, then = then](const StorageFault& fault) {
+    const StorageFault kind = std::get<0>(GetParam());
+    const After then = std::get<1>(GetParam());
+    const int faults = SweepFaults(kind, [&](const StorageFault& fault) {
       Story story(given, fault, then);
       story.Start();
       if (!HasFailure()) tell(story);
