@@ -12,10 +12,12 @@ import { ROOT } from './lib/paths.mjs'
 import { Failure } from './lib/terminal.mjs'
 
 /**
- * The least part of each folder, in percent. Branches are gcc's: every LS_TRY has one for a
- * failure, and one for each object it would destroy, most of which only storage could make happen.
+ * The least part of each folder, in percent. Branches are gcc's, which is the strict measure: every
+ * LS_TRY has one for its failure and one for each way of leaving it, and tests make storage fail to
+ * reach them. Not counted are the branches of LS_CHECK: the one not taken ends the process, so that
+ * a death test, which takes it in a child, can leave no count of it.
  */
-export const COVERAGE_BARS = { lines: 95, branches: 70 }
+export const COVERAGE_BARS = { lines: 95, branches: 85 }
 export const COVERED_FOLDERS = ['sync', 'session', 'leader', 'eventlog']
 
 const buildFolder = (folder) => join(ROOT, 'build', 'debug', 'core', folder)
@@ -40,6 +42,11 @@ export function clearCoverage() {
 function measure(folder) {
   const lines = new Map()
   const branches = new Map()
+  const sources = new Map()
+  const isCheck = (name, line) => {
+    if (!sources.has(name)) sources.set(name, readFileSync(join(ROOT, name), 'utf8').split('\n'))
+    return sources.get(name)[line - 1].trimStart().startsWith('LS_CHECK(')
+  }
   for (const counters of counterFiles(buildFolder(folder), '.gcda')) {
     const report = execFileSync(
       'gcov',
@@ -56,6 +63,7 @@ function measure(folder) {
       for (const line of found) {
         const key = `${name}:${line.line_number}`
         lines.set(key, (lines.get(key) ?? 0) + line.count)
+        if (isCheck(name, line.line_number)) continue
         for (const [index, branch] of line.branches.entries()) {
           if (branch.throw) continue
           const one = `${key}:${index}`

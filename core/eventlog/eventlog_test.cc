@@ -14,6 +14,7 @@
 #include "core/sqlite/pool_vfs.h"
 #include "core/sqlite/row_codec.h"
 #include "core/sqlite/rows_reader.h"
+#include "core/testing/eventlog_text.h"
 
 namespace livestore {
 namespace {
@@ -85,23 +86,6 @@ class FaultyPool final : public StoragePool {
   int64_t writes_ = 0;
 };
 
-// `count` events that continue `head`, every fourth one client-only.
-std::vector<Event> Chain(SeqNum head, size_t count, const std::string& args = "") {
-  std::vector<Event> events;
-  for (size_t i = 0; i < count; ++i) {
-    const SeqNumPair next = NextSeqNum(head, i % 4 == 3);
-    events.push_back({.seq = next.seq,
-                      .parent = next.parent,
-                      .name = "v1.TodoCreated",
-                      .args_json = R"({"id":")" + ToString(next.seq) + args + "\"}",
-                      .client_id = "client",
-                      .session_id = "session",
-                      .schema_hash = static_cast<int64_t>(i) - 5});
-    head = next.seq;
-  }
-  return events;
-}
-
 Event At(const SeqNum& seq, const SeqNum& parent) {
   return {.seq = seq,
           .parent = parent,
@@ -110,12 +94,6 @@ Event At(const SeqNum& seq, const SeqNum& parent) {
           .client_id = "client",
           .session_id = "session",
           .schema_hash = 1};
-}
-
-Result<void> AppendGroup(Eventlog& log, const std::vector<Event>& events) {
-  LS_TRY(log.Begin());
-  LS_TRY(log.Append(events));
-  return log.Commit();
 }
 
 // What the leader does when the backend orders others' events first, in one group: the events after
@@ -129,26 +107,6 @@ Result<void> RebaseGroup(Eventlog& log, const SeqNum& keep, size_t count) {
   LS_TRY(log.SetAccepted("tab", count));
   LS_TRY(log.SetBackendId("backend"));
   return log.Commit();
-}
-
-std::vector<Event> All(Eventlog& log) {
-  auto events = log.Range(kRootSeqNum, std::numeric_limits<uint32_t>::max());
-  EXPECT_TRUE(events.ok()) << events.error().message;
-  return events.ok() ? std::move(*events) : std::vector<Event>();
-}
-
-// Everything that a log says, to compare it.
-std::string Dump(Eventlog& log) {
-  std::string dump = "upstream " + std::to_string(log.upstream_head()) + ", backend " +
-                     log.backend_id() + ", tab " + std::to_string(*log.Accepted("tab"));
-  for (const Event& event : All(log)) {
-    dump += ", " + ToString(event.seq) + " " + event.args_json;
-    if (!event.client_only()) dump += " " + *log.SyncMetadata(event.seq.global);
-  }
-  const std::vector<Event> events = All(log);
-  EXPECT_EQ(log.event_count(), events.size());
-  EXPECT_TRUE(log.head() == (events.empty() ? Head() : HeadOf(events.back())));
-  return dump;
 }
 
 class EventlogTest : public ::testing::Test {

@@ -187,17 +187,24 @@ Result<std::vector<BackendRequest>> Leader::NextRequests(int64_t now_ms) {
   Impl& self = *impl_;
   std::vector<BackendRequest> requests;
   if (!self.backend || self.phase != Impl::Phase::kDone) return requests;
+  // What waits for a Drain may change both the cursor and what is to be pushed.
+  const bool idle = !self.halted && !HasWork();
+  const uint64_t cursor = self.eventlog->upstream_head();
+  std::string metadata;
+  std::vector<Event> batch;
+  if (idle) {
+    // What can fail comes first: the answer to a request that began, and was not returned, would be
+    // waited for in vain.
+    if (cursor > 0) metadata = LS_TRY(self.eventlog->SyncMetadata(cursor));
+    batch = LS_TRY(self.NextBatch(now_ms));
+  }
   for (const uint32_t pull : std::exchange(self.pulls_to_stop, {})) {
     requests.push_back({.kind = Kind::kStopPull, .number = pull});
   }
-  // What waits for a Drain may change both the cursor and what is to be pushed.
-  if (self.halted || HasWork()) return requests;
+  if (!idle) return requests;
   if (const auto stopped = self.backend->StopPull(now_ms)) {
     requests.push_back({.kind = Kind::kStopPull, .number = *stopped});
   }
-  const uint64_t cursor = self.eventlog->upstream_head();
-  const std::string metadata =
-      cursor == 0 ? std::string() : LS_TRY(self.eventlog->SyncMetadata(cursor));
   if (const auto pull = self.backend->StartPull(now_ms)) {
     requests.push_back({.kind = Kind::kPull,
                         .number = *pull,
@@ -206,14 +213,21 @@ Result<std::vector<BackendRequest>> Leader::NextRequests(int64_t now_ms) {
                         .backend_id = self.eventlog->backend_id(),
                         .live = self.options.backend->live_pull});
   }
-  if (auto push = LS_TRY(self.BuildPush(now_ms))) requests.push_back(std::move(*push));
+  if (!batch.empty()) {
+    self.in_flight.clear();
+    for (const Event& event : batch) self.in_flight.push_back(event.seq);
+    requests.push_back({.kind = Kind::kPush,
+                        .number = self.backend->PushStarted(batch.back().seq.global),
+                        .backend_id = self.eventlog->backend_id(),
+                        .events = EncodeEvents(batch)});
+  }
   return requests;
 }
 
-// The next synced events that the backend was not given, as many as fit.
-Result<std::optional<BackendRequest>> Leader::Impl::BuildPush(int64_t now_ms) {
-  if (!backend->MayPush(now_ms)) return std::optional<BackendRequest>();
+// The next synced events that the backend was not given, as many as fit; none while no push may go.
+Result<std::vector<Event>> Leader::Impl::NextBatch(int64_t now_ms) {
   std::vector<Event> batch;
+  if (!backend->MayPush(now_ms)) return batch;
   size_t bytes = 0;
   uint64_t global = std::max(eventlog->upstream_head(), backend->pushed_through());
   while (batch.size() < limits::kBackendPushEventsMax) {
@@ -229,19 +243,13 @@ Result<std::optional<BackendRequest>> Leader::Impl::BuildPush(int64_t now_ms) {
                                               " bytes of arguments, more than a sync backend takes "
                                               "(kBackendPushBytesMax, " +
                                               std::to_string(limits::kBackendPushBytesMax) + ")"}};
-      return std::optional<BackendRequest>();
+      return batch;
     }
     bytes += event->args_json.size();
     if (bytes > limits::kBackendPushBytesMax) break;
     batch.push_back(std::move(*event));
   }
-  if (batch.empty()) return std::optional<BackendRequest>();
-  in_flight.clear();
-  for (const Event& event : batch) in_flight.push_back(event.seq);
-  return std::optional(BackendRequest{.kind = BackendRequest::Kind::kPush,
-                                      .number = backend->PushStarted(batch.back().seq.global),
-                                      .backend_id = eventlog->backend_id(),
-                                      .events = EncodeEvents(batch)});
+  return batch;
 }
 
 std::optional<int64_t> Leader::WakeAt(int64_t now_ms) const {

@@ -93,7 +93,7 @@ struct Leader::Impl {
   Result<void> ReplaceBackend(DrainOutcome& out);
   // Rewrites the end of log and state, inside of a group, and queues the news.
   Result<void> Rewrite(LogChange change, uint64_t upstream_head, DrainOutcome& out);
-  Result<std::optional<BackendRequest>> BuildPush(int64_t now_ms);
+  Result<std::vector<Event>> NextBatch(int64_t now_ms);
   void RestartPull(int64_t now_ms);
 
   News NewsAt(const Head& base) const;

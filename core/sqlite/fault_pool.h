@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/sqlite/storage_pool.h"
@@ -20,12 +22,16 @@ class FaultPool final : public StoragePool {
   explicit FaultPool(StoragePool& inner) : inner_(inner) {}
 
   // Lets `after` more calls of this kind on files called `file` pass ("" means every file) and
-  // fails all later ones with `status`, until Heal. A write that fails leaves half of its bytes in
-  // the file, as a full disk may.
-  void Fail(Call call, StorageStatus status, int after = 0, std::string_view file = "") {
-    fault_ = {true, call, status, after, std::string(file)};
+  // fails the next `times` with `status`, or all later ones until Heal. A write that fails leaves
+  // half of its bytes in the file, as a full disk may.
+  void Fail(Call call, StorageStatus status, int after = 0, std::string_view file = "",
+            int times = std::numeric_limits<int>::max()) {
+    fault_ = {true, call, status, after, std::string(file), times};
+    failed_ = 0;
   }
   void Heal() { fault_ = {}; }
+  // Calls that failed since the last Fail.
+  [[nodiscard]] int failed() const { return failed_; }
 
   [[nodiscard]] int calls(Call call) const { return calls_[static_cast<size_t>(call)]; }
   // The sizes of all writes since the last call.
@@ -69,6 +75,7 @@ class FaultPool final : public StoragePool {
     StorageStatus status = StorageStatus::kOk;
     int after = 0;
     std::string file;
+    int times = 0;
   };
 
   StorageStatus Enter(Call call, Handle file) {
@@ -81,11 +88,15 @@ class FaultPool final : public StoragePool {
       fault_.after--;
       return StorageStatus::kOk;
     }
+    if (fault_.times == 0) return StorageStatus::kOk;
+    fault_.times--;
+    failed_++;
     return fault_.status;
   }
 
   StoragePool& inner_;
   Fault fault_;
+  int failed_ = 0;
   std::array<int, 5> calls_{};
   std::vector<size_t> write_sizes_;
   std::vector<std::string> names_;

@@ -48,10 +48,14 @@ class FaultyPool final : public StoragePool {
 class Process {
  public:
   explicit Process(StoragePool& pool, SchemaDescriptor schema = TodoApp::Schema(),
-                   std::optional<BackendSyncOptions> backend = std::nullopt) {
+                   std::optional<BackendSyncOptions> backend = std::nullopt,
+                   BackendIdMismatch mismatch = BackendIdMismatch::kReset) {
     vfs = *PoolVfs::Create(pool, Environment());
-    auto opened = Leader::Open(
-        {.schema = std::move(schema), .vfs_name = vfs->name(), .backend = backend}, app);
+    auto opened = Leader::Open({.schema = std::move(schema),
+                                .vfs_name = vfs->name(),
+                                .backend = backend,
+                                .on_backend_id_mismatch = mismatch},
+                               app);
     if (!opened.ok()) {
       error = opened.error();
       return;
