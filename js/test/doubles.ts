@@ -430,6 +430,8 @@ export class TestOpfs {
   refusal: DOMException | undefined
   /** Thrown when a handle is asked for. */
   handleRefusal: DOMException | undefined
+  /** Nothing more can be written. */
+  full = false
   syncAccess = true
 
   async getDirectory(context: TestContext): Promise<DirectoryLike> {
@@ -477,6 +479,7 @@ export class TestOpfs {
       },
       write: (buffer, { at }) => {
         checkOpen()
+        if (this.full) throw new DOMException('no space is left', 'QuotaExceededError')
         if (at + buffer.length > file.bytes.length) {
           const grown = new Uint8Array(at + buffer.length)
           grown.set(file.bytes)

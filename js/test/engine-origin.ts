@@ -7,6 +7,8 @@ import { Broker } from '../../shared-worker/src/broker.js'
 import { LeaderHost } from '../../worker/src/leader-host.js'
 import { leaderFactory } from '../../worker/src/leader-worker.js'
 import { Tab } from '../src/adapter-web/tab.js'
+import type { LiveStoreError } from '../src/errors.js'
+import type { EventInput } from '../src/schema/events.js'
 import type { BootStatus } from '../src/store/adapter.js'
 import { createStorePromise } from '../src/store/create-store.js'
 import type { Store } from '../src/store/store.js'
@@ -31,8 +33,11 @@ export interface EngineTab {
   readonly store: Store
   readonly statuses: readonly BootStatus[]
   readonly rejected: readonly Rejection[]
+  /** What `onError` was told. */
+  readonly errors: readonly LiveStoreError[]
   /** The todos in the order in which they were created. */
   ids(): readonly string[]
+  event(id: string): EventInput
   add(id: string): void
 }
 
@@ -73,6 +78,7 @@ export class EngineOrigin {
     const engine = await startEngine(await wasmModule)
     const statuses: BootStatus[] = []
     const rejected: Rejection[] = []
+    const errors: LiveStoreError[] = []
     const store = await createStorePromise({
       schema,
       storeId: 'store',
@@ -80,17 +86,21 @@ export class EngineOrigin {
       syncPayload: { token: 'secret' },
       onBootStatus: (status) => statuses.push(status),
       onRejected: (more) => rejected.push(...more),
+      onError: (error) => errors.push(error),
     })
+    const event = (id: string) => events.todoCreated({ id, text: '' })
     const tab: EngineTab = {
       context,
       store: store as Store,
       statuses,
       rejected,
+      errors,
       ids: () =>
         store
           .query<{ id: string }>({ query: 'select id from todos order by rowid' })
           .map(({ id }) => id),
-      add: (id) => store.commit(events.todoCreated({ id, text: '' })),
+      event,
+      add: (id) => store.commit(event(id)),
     }
     this.#tabs.push(tab)
     return tab

@@ -127,6 +127,7 @@ val ReceiptsToJs(const ClientSessionHandle& handle) {
   object.set("committed", static_cast<double>(receipts.committed));
   object.set("persisted", static_cast<double>(receipts.persisted));
   object.set("synced", static_cast<double>(receipts.synced));
+  object.set("hasBackend", receipts.has_backend);
   return object;
 }
 

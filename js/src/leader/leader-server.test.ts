@@ -431,6 +431,26 @@ describe('storage that is full', () => {
     leader.storageFull = false
     await clock.advance(drainRetryMaxMs)
     expect(session.heard.slice(1)).toEqual(['accepted 1'])
+    leader.storageFull = true
+    session.push('e2')
+    await settle()
+    expect(session.heard.slice(2), 'and told again the next time').toEqual([
+      'error StorageFull retrying',
+    ])
+  })
+
+  test('is told to a session that comes while it lasts', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    leader.storageFull = true
+    session.push('e1')
+    await settle()
+    const late = connect()
+    late.hello()
+    await settle()
+    late.push('e2')
+    await settle()
+    expect(late.heard.slice(1)).toEqual(['welcome image() of s-1', 'error StorageFull retrying'])
   })
 
   test('is tried again at growing intervals that stay bounded', async () => {

@@ -77,6 +77,8 @@ interface Session {
   /** A hello that waits for the boot, or for the answer to a push sent before it. */
   hello: HelloMessage | undefined
   unansweredPush: number | undefined
+  /** It was told that storage refuses, and nothing has been taken in since. */
+  knowsOfTrouble: boolean
 }
 
 type Phase =
@@ -119,6 +121,7 @@ export class LeaderServer {
       rejoining: false,
       hello: undefined,
       unansweredPush: undefined,
+      knowsOfTrouble: false,
     }
     const drop = (): void => this.#drop(session)
     if (this.#phase.name === 'closed') {
@@ -300,6 +303,7 @@ export class LeaderServer {
     }
     this.#retry?.cancel()
     this.#retry = undefined
+    for (const session of this.#sessions.values()) session.knowsOfTrouble = false
     for (const entry of outcome.entries) {
       if (entry.type === 'news') this.#tell(entry.author, entry.news)
       else this.#answer(entry)
@@ -371,14 +375,14 @@ export class LeaderServer {
       this.crash(thrown)
       return
     }
-    const first = this.#retry === undefined
     const delayMs = Math.min((this.#retry?.delayMs ?? drainRetryFirstMs / 2) * 2, drainRetryMaxMs)
     this.#retry?.cancel()
     this.#retry = { delayMs, cancel: this.#clock.after(delayMs, () => this.#drain()) }
-    if (!first) return
     const { code, message } = thrown
-    for (const { port } of this.#sessions.values()) {
-      port.post({ type: 'error', code, message, retrying: true })
+    for (const session of this.#sessions.values()) {
+      if (session.knowsOfTrouble) continue
+      session.knowsOfTrouble = true
+      session.port.post({ type: 'error', code, message, retrying: true })
     }
   }
 

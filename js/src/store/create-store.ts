@@ -43,6 +43,8 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
    * (`accepted`). They have been rolled back.
    */
   readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
+  /** Told of what no call can throw, besides the console: events that may be lost, and why. */
+  readonly onError?: ((error: LiveStoreError) => void) | undefined
 }
 
 /**
@@ -64,6 +66,7 @@ export const createStorePromise = async <
   const gate = materializeGate(schema)
   const descriptor = schemaDescriptor(schema)
   const syncPayload = asJson(options.syncPayload)
+  const report = errorReporter(options.onError)
   status.report({ stage: 'loading' })
 
   const cleanUp: (() => unknown)[] = [aborted.forget]
@@ -95,6 +98,7 @@ export const createStorePromise = async <
       link,
       isMaterializing: gate.isRunning,
       onRejected: options.onRejected,
+      report,
     })
     const driving = drive(session, link, control, status.report)
     cleanUp.push(() => driving.driver.close())
@@ -148,6 +152,7 @@ const drive = (
         `livestore: the connection to the leader failed (${error.code}): ${error.message} ` +
           'This tab goes on by itself; what it commits is kept only if another leader follows.',
       )
+      control.onTrouble(error)
     }
   }
   const ids = { clientId: link.clientId, sessionId: link.sessionId }
@@ -163,13 +168,17 @@ const drive = (
       if (isReady && status.stage === 'warning') console.warn(`livestore: ${status.message}`)
       else onBootStatus(status)
     },
-    onTrouble: ({ code, message }) =>
-      console.error(
-        `livestore: the leader cannot store events at the moment (${code}): ${message}`,
-      ),
+    onTrouble: (error) => {
+      const { code, message } = error
+      console.error(`livestore: the leader cannot store events at the moment (${code}): ${message}`)
+      control.onTrouble(error)
+    },
     onFailure,
   })
-  link.start({ onPort: (port) => driver.attach(port), onFailure })
+  link.start({
+    onPort: (port) => driver.attach(port),
+    onFailure: (error) => driver.fail(error),
+  })
   return { driver, ready }
 }
 
@@ -223,6 +232,18 @@ const bootStatusReporter = (onBootStatus: ((status: BootStatus) => void) | undef
     },
   }
 }
+
+/** For what no call can throw: the console, and the app if it wants to know. */
+const errorReporter =
+  (onError: ((error: LiveStoreError) => void) | undefined) =>
+  (error: LiveStoreError): void => {
+    console.error(`livestore: ${error.message} (${error.code})`)
+    try {
+      onError?.(error)
+    } catch (thrown) {
+      reportToHost(thrown)
+    }
+  }
 
 /** Rejects what is waited for when `signal` aborts. `onLate` closes what arrives after that. */
 const abortWatch = (signal: AbortSignal | undefined, storeId: string) => {
