@@ -17,6 +17,7 @@ import { describe, isPlainObject } from '../schema/values.js'
 import { ClientSession, type Rejection } from '../wasm/client-session.js'
 import type { Materialize } from '../wasm/values.js'
 import type { Adapter, BootStatus, SessionLink, StorageMode } from './adapter.js'
+import { confirmLeaving, journalAtPageEnd } from './page-end.js'
 import { SessionDriver } from './session-driver.js'
 import { Store, type StoreControl, type StoreInternals, StoreInternalsSymbol } from './store.js'
 
@@ -78,6 +79,7 @@ export const createStorePromise = async <
       materialize: gate.materialize,
       syncPayload,
       onBootStatus: status.report,
+      onError: report,
     })
     const link = await aborted.race(connecting, (late) => late.close())
     cleanUp.push(() => link.close())
@@ -104,6 +106,7 @@ export const createStorePromise = async <
     cleanUp.push(() => driving.driver.close())
     const storageMode = await aborted.race(driving.ready)
     control.attach(driving.driver, storageMode)
+    if (link.journal !== undefined) journalAtPageEnd(store, control)
     status.report({ stage: 'done' })
     status.end()
 
@@ -288,20 +291,6 @@ const materializeGate = (schema: LiveStoreSchema) => {
     }
   }
   return { materialize, isRunning: () => running > 0 }
-}
-
-/** Asks for as long as something can be lost: also while a shutdown waits for the leader. */
-const confirmLeaving = (
-  store: Pick<Store, 'shutdown' | typeof StoreInternalsSymbol>,
-  control: StoreControl,
-): void => {
-  if (typeof window === 'undefined') return
-  const onBeforeUnload = (event: BeforeUnloadEvent) => {
-    if (control.pendingCount() > 0) event.preventDefault()
-  }
-  const forget = () => window.removeEventListener('beforeunload', onBeforeUnload)
-  window.addEventListener('beforeunload', onBeforeUnload)
-  store[StoreInternalsSymbol].onShutdown(() => void store.shutdown().finally(forget))
 }
 
 const endOnAbort = ({ onShutdown }: StoreInternals, signal: AbortSignal, end: () => void): void => {

@@ -12,7 +12,7 @@
  * It decides nothing about events: order, merging and what is stale are the engine's.
  */
 
-import { LiveStoreError } from '../errors.js'
+import { isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import {
   type LiveQuery,
   type Queryable,
@@ -125,6 +125,8 @@ export interface StoreControl {
   onTrouble(error: LiveStoreError): void
   /** Events that the leader has not confirmed yet; 0 after the end. */
   pendingCount(): number
+  /** The page may live to see no other task: journals what is pending. Never throws. */
+  pageEnds(): void
 }
 
 export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = unknown> {
@@ -145,6 +147,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   #driver: SessionDriver | undefined
   #shutdown: Promise<void> | undefined
   #isEnded = false
+  #isPageEnding = false
 
   private constructor(parts: StoreParts<Schema, Context>) {
     const { storeId, schema, context, session, link } = parts
@@ -187,6 +190,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
         },
         onTrouble: (error) => store.#receipts.troubled(error),
         pendingCount: () => (store.#isEnded ? 0 : store.#session.syncStatus().pendingCount),
+        pageEnds: () => store.#pageEnds(),
       },
     }
   }
@@ -347,9 +351,9 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   /**
    * Ends the store. Every other call throws from now on; subscribers hear no more. The promise
    * resolves when the leader has what was pending (or `SHUTDOWN_DRAIN_MS_MAX` has passed) and the
-   * connection to it is closed. Receipts that are open then are rejected with `Closed`, and
-   * `onError` is told how many events are not on disk, and why. Later calls return the same
-   * promise.
+   * connection to it is closed. Receipts that are open then are rejected with `Closed`. Events that
+   * are not on disk then are journaled for the next leader, and `onError` is told how many, and
+   * why. Later calls return the same promise.
    */
   shutdown(): Promise<void> {
     if (this.#shutdown === undefined) {
@@ -408,6 +412,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     const stale = this.#session.commit(events.map((event) => this.#commitEvent(event)))
     const receipt = this.#receipts.committed(events.length)
     this.#driver?.schedulePush()
+    if (this.#isPageEnding) this.#journal()
     this.#onStatus()
     return { stale, receipt }
   }
@@ -520,10 +525,42 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     await this.#parts.link.close()
   }
 
+  /** Other listeners of the page's end may commit too, and are not all heard before this. */
+  #pageEnds(): void {
+    this.#journal()
+    this.#isPageEnding = true
+    setTimeout(() => {
+      this.#isPageEnding = false
+    })
+  }
+
+  /** Has effect when it returns. The page may also go on as if nothing was. */
+  #journal(): void {
+    const { link, report } = this.#parts
+    if (link.journal === undefined || this.#isEnded || this.#storageMode === 'in-memory') return
+    const push = this.#session.pendingAsPush()
+    if (push === undefined) return
+    const { instance } = this.#session
+    try {
+      link.journal.write(instance, push)
+    } catch (thrown) {
+      const { pendingCount } = this.#session.syncStatus()
+      const text = `${pendingCount} events are not on disk yet, and cannot be journaled`
+      const code = isLiveStoreError(thrown) ? thrown.code : 'Internal'
+      report(new LiveStoreError(code, `${text}: ${messageOf(thrown)}`, { cause: thrown }))
+      return
+    }
+    this.#receipts.settled().then(
+      () => link.journal?.remove(instance),
+      () => undefined,
+    )
+  }
+
   /** The end has come, and not everything is on disk. */
   #reportLeft(): void {
     const { pendingCount } = this.#session.syncStatus()
     if (pendingCount === 0) return
+    this.#journal()
     const { code, message } = this.#receipts.trouble ?? {
       code: 'StorageBusy',
       message: `the leader did not take them within ${SHUTDOWN_DRAIN_MS_MAX} ms`,
