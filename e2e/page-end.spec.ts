@@ -132,6 +132,20 @@ test('a damaged journal is kept aside and reported, and the store opens', async 
   await tab.saved()
 })
 
+test('a journal that is written while another tab leads is taken by it', async ({ tabs }) => {
+  const [a, b] = [await tabs.open(), await tabs.open()]
+  const journal = await b.page.evaluate(() => {
+    window.app.add(['milk'])
+    dispatchEvent(new Event('pagehide'))
+    return Object.entries(localStorage).find(([key]) => key.includes('journal')) as [string, string]
+  })
+  await b.saved()
+  await b.journalsTaken()
+  await b.page.evaluate(([key, text]) => localStorage.setItem(`${key}-of-before`, text), journal)
+  await a.journalsTaken()
+  await a.shows('milk')
+})
+
 test('a page that goes on after a freeze has its events once', async ({ tabs }) => {
   const [a, b] = [await tabs.open(), await tabs.open()]
   await b.page.evaluate(() => {
