@@ -115,7 +115,7 @@ for (const [how, code] of [
     await tab.addAndReload(['one', 'two'])
     await tab.ready()
     expect(await tab.page.evaluate(() => window.app.errors())).toMatchObject([
-      { code, message: expect.stringMatching(/^2 events .*cannot be journaled/) },
+      { code, message: expect.stringMatching(/^2 event\(s\) .*cannot be journaled/) },
     ])
     await tab.add('after')
     await tab.saved()

@@ -74,6 +74,6 @@ test('a shutdown tells what it leaves, how much and why, and rejects the receipt
   await origin.pass(5_000)
   await ended
   await expect(persisted).rejects.toThrow(coded('Closed'))
-  expect(a.errors).toEqual([coded('StorageFull', /'store'.* 2 events .*not on disk/)])
+  expect(a.errors).toEqual([coded('StorageFull', /'store'.* 2 event\(s\) not on disk/)])
   expect(a.errors[0]).toBeInstanceOf(LiveStoreError)
 })

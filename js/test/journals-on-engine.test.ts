@@ -133,8 +133,8 @@ test('events that cannot be journaled are reported, by count and code, and not c
   origin.localStorage.refusal = new DOMException('cookies are off', 'SecurityError')
   a.hide()
   expect(a.errors).toEqual([
-    coded('StorageFull', /2 events .*cannot be journaled/),
-    coded('StorageUnavailable', /2 events .*cookies are off/),
+    coded('StorageFull', /2 event\(s\) .*cannot be journaled/),
+    coded('StorageUnavailable', /2 event\(s\) .*cookies are off/),
   ])
   expect(console.error).toHaveBeenCalledWith(expect.stringContaining('(StorageFull)'))
   expect(origin.localStorage.texts.size).toBe(0)

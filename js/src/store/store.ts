@@ -545,7 +545,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
       link.journal.write(instance, push)
     } catch (thrown) {
       const { pendingCount } = this.#session.syncStatus()
-      const text = `${pendingCount} events are not on disk yet, and cannot be journaled`
+      const text = `${pendingCount} event(s) are not on disk yet, and cannot be journaled`
       const code = isLiveStoreError(thrown) ? thrown.code : 'Internal'
       report(new LiveStoreError(code, `${text}: ${messageOf(thrown)}`, { cause: thrown }))
       return
@@ -565,7 +565,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
       code: 'StorageBusy',
       message: `the leader did not take them within ${SHUTDOWN_DRAIN_MS_MAX} ms`,
     }
-    const what = `${pendingCount} events that are not on disk`
+    const what = `${pendingCount} event(s) not on disk`
     const text = `the store '${this.storeId}' was shut down with ${what}: ${message}`
     this.#parts.report(new LiveStoreError(code, text))
   }
