@@ -355,7 +355,8 @@ uint64_t ClientSession::Impl::persisted() const {
 Receipts ClientSession::receipts() const {
   return {.committed = impl_->last_counter,
           .persisted = impl_->persisted(),
-          .synced = impl_->synced_counter};
+          .synced = impl_->synced_counter,
+          .has_backend = impl_->synced};
 }
 
 const std::string& ClientSession::schema_hash() const { return impl_->state->schema_hash(); }

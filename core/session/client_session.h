@@ -70,6 +70,7 @@ struct Receipts {
   uint64_t persisted = 0;  // Flushed by the leader.
   uint64_t synced = 0;  // Ordered by the sync backend; 0 for ever without one. Client-only events
                         // count as synced with the ones before them.
+  bool has_backend = false;  // A sync backend orders the log, as the leader said last.
 };
 
 struct FollowOutcome {

@@ -792,6 +792,7 @@ TEST_F(ClientSessionTest, WithoutABackendNothingIsEverSynced) {
   EXPECT_EQ(Receipts(), "2 2 0");
   ASSERT_TRUE(Tell(2).ok());
   EXPECT_EQ(Receipts(), "2 2 0");
+  EXPECT_FALSE(session_->receipts().has_backend);
   EXPECT_FALSE(Commit({Broken()}).ok());
   EXPECT_EQ(Receipts(), "2 2 0");
 }
@@ -802,6 +803,7 @@ TEST_F(ClientSessionTest, ClientOnlyEventsAreSyncedWithTheOnesBefore) {
   EXPECT_EQ(Receipts(), "3 0 0");
   PushAll();
   EXPECT_EQ(Receipts(), "3 3 1");
+  EXPECT_TRUE(session_->receipts().has_backend);
   settled_ = 2;
   ASSERT_TRUE(Tell(3).ok());
   EXPECT_EQ(Receipts(), "3 3 3");

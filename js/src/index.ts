@@ -94,6 +94,7 @@ export type { CreateStoreOptions } from './store/create-store.js'
 export { createStorePromise } from './store/create-store.js'
 export type {
   CommitOptions,
+  CommitReceipt,
   RawRow,
   RawStoreQuery,
   Store,

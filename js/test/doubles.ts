@@ -410,16 +410,39 @@ export const channelIn = (context: TestContext): ChannelLike => {
 
 // --- storage ------------------------------------------------------------------------------------
 
-/** A `Storage` as far as ids need it. */
+/** `localStorage` of an origin, or `sessionStorage` of a tab. */
 export class TestStorage {
-  readonly #items = new Map<string, string>()
+  readonly texts = new Map<string, string>()
+  /** Characters, of keys and values. */
+  limit = 5_000_000
+  /** Thrown by every call, where storage is blocked. */
+  refusal: DOMException | undefined
+  /** Called for every text that is set, as the event `storage` of the other tabs. */
+  onSet: (key: string) => void = () => undefined
 
+  get length(): number {
+    return this.#open().size
+  }
+  key(index: number): string | null {
+    return [...this.#open().keys()][index] ?? null
+  }
   getItem(key: string): string | null {
-    return this.#items.get(key) ?? null
+    return this.#open().get(key) ?? null
+  }
+  setItem(key: string, value: string): void {
+    const others = [...this.#open()].filter(([other]) => other !== key)
+    const used = [...others, [key, value]].reduce((sum, texts) => sum + texts.join('').length, 0)
+    if (used > this.limit) throw new DOMException('the quota is used up', 'QuotaExceededError')
+    this.texts.set(key, value)
+    this.onSet(key)
+  }
+  removeItem(key: string): void {
+    this.#open().delete(key)
   }
 
-  setItem(key: string, value: string): void {
-    this.#items.set(key, value)
+  #open(): Map<string, string> {
+    if (this.refusal !== undefined) throw this.refusal
+    return this.texts
   }
 }
 
@@ -430,6 +453,8 @@ export class TestOpfs {
   refusal: DOMException | undefined
   /** Thrown when a handle is asked for. */
   handleRefusal: DOMException | undefined
+  /** Nothing more can be written. */
+  full = false
   syncAccess = true
 
   async getDirectory(context: TestContext): Promise<DirectoryLike> {
@@ -477,6 +502,7 @@ export class TestOpfs {
       },
       write: (buffer, { at }) => {
         checkOpen()
+        if (this.full) throw new DOMException('no space is left', 'QuotaExceededError')
         if (at + buffer.length > file.bytes.length) {
           const grown = new Uint8Array(at + buffer.length)
           grown.set(file.bytes)

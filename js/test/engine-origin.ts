@@ -6,8 +6,11 @@
 import { Broker } from '../../shared-worker/src/broker.js'
 import { LeaderHost } from '../../worker/src/leader-host.js'
 import { leaderFactory } from '../../worker/src/leader-worker.js'
+import { Journals } from '../src/adapter-web/journals.js'
 import { Tab } from '../src/adapter-web/tab.js'
-import type { BootStatus } from '../src/store/adapter.js'
+import type { LiveStoreError } from '../src/errors.js'
+import type { EventInput } from '../src/schema/events.js'
+import type { BootStatus, ConnectOptions } from '../src/store/adapter.js'
 import { createStorePromise } from '../src/store/create-store.js'
 import type { Store } from '../src/store/store.js'
 import type { SyncOptions } from '../src/sync/options.js'
@@ -22,6 +25,7 @@ import {
   TestOpfs,
   TestPort,
   TestSharedWorkers,
+  TestStorage,
   TestWorker,
 } from './doubles.js'
 import { events, schema } from './todo-schema.js'
@@ -31,9 +35,18 @@ export interface EngineTab {
   readonly store: Store
   readonly statuses: readonly BootStatus[]
   readonly rejected: readonly Rejection[]
+  /** What `onError` was told. */
+  readonly errors: readonly LiveStoreError[]
   /** The todos in the order in which they were created. */
   ids(): readonly string[]
+  event(id: string): EventInput
   add(id: string): void
+  /** What the browser tells this page of its life is dispatched here. */
+  readonly page: EventTarget
+  /** The page ends, as far as it can tell. */
+  hide(): void
+  /** The page ends, and its process with it. */
+  end(): void
 }
 
 let wasmModule: Promise<WebAssembly.Module> | undefined
@@ -43,6 +56,7 @@ export class EngineOrigin {
   readonly clock = new TestClock()
   readonly locks = new TestLocks()
   readonly opfs = new TestOpfs()
+  readonly localStorage = new TestStorage()
   /** What the leader workers warned of. */
   readonly warnings: string[] = []
   readonly #clientId = `client${++devices}`
@@ -55,9 +69,15 @@ export class EngineOrigin {
     return (port) => broker.connect(port)
   })
   readonly #tabs: EngineTab[] = []
+  readonly #journals: { readonly context: TestContext; readonly journals: Journals }[] = []
 
   constructor(sync?: SyncOptions) {
     this.#sync = sync
+    this.localStorage.onSet = (key) => {
+      for (const { context, journals } of this.#journals) {
+        setImmediate(() => context.alive && journals.changed(key))
+      }
+    }
   }
 
   /** Lets `ms` pass, and comes to rest. */
@@ -73,24 +93,40 @@ export class EngineOrigin {
     const engine = await startEngine(await wasmModule)
     const statuses: BootStatus[] = []
     const rejected: Rejection[] = []
+    const errors: LiveStoreError[] = []
+    const page = new EventTarget()
+    const realm = globalThis as { window?: EventTarget }
+    realm.window = page
     const store = await createStorePromise({
       schema,
       storeId: 'store',
-      adapter: { connect: ({ syncPayload }) => this.#connect(name, context, engine, syncPayload) },
+      adapter: { connect: (options) => this.#connect(name, context, engine, options) },
       syncPayload: { token: 'secret' },
       onBootStatus: (status) => statuses.push(status),
       onRejected: (more) => rejected.push(...more),
+      onError: (error) => errors.push(error),
     })
+    delete realm.window
+    const hide = () => void page.dispatchEvent(new Event('pagehide'))
+    const event = (id: string) => events.todoCreated({ id, text: '' })
     const tab: EngineTab = {
       context,
       store: store as Store,
       statuses,
       rejected,
+      errors,
       ids: () =>
         store
           .query<{ id: string }>({ query: 'select id from todos order by rowid' })
           .map(({ id }) => id),
-      add: (id) => store.commit(events.todoCreated({ id, text: '' })),
+      event,
+      add: (id) => store.commit(event(id)),
+      page,
+      hide,
+      end: () => {
+        hide()
+        context.kill()
+      },
     }
     this.#tabs.push(tab)
     return tab
@@ -103,7 +139,10 @@ export class EngineOrigin {
     }
   }
 
-  async #connect(name: string, context: TestContext, engine: Engine, syncPayload: unknown) {
+  async #connect(name: string, context: TestContext, engine: Engine, options: ConnectOptions) {
+    const { syncPayload, onError } = options
+    const journals = new Journals({ localStorage: () => this.localStorage, onError }, 'store')
+    this.#journals.push({ context, journals })
     const script = (worker: TestWorker): void => {
       const env = {
         clock: this.clock,
@@ -132,12 +171,14 @@ export class EngineOrigin {
         directory: 'd@1',
         resetPersistence: false,
         wasmModule: Promise.resolve(engine.wasmModule),
+        journals,
       },
     )
     return {
       engine,
       clientId,
       sessionId: name,
+      journal: journals,
       get storageMode() {
         return tab.storageMode
       },

@@ -13,6 +13,7 @@ import {
   LeaderHost,
 } from '../../worker/src/leader-host.js'
 import type { PoolFile } from '../../worker/src/opfs-pool.js'
+import type { Journals } from '../src/adapter-web/journals.js'
 import { Tab, type TabEnv } from '../src/adapter-web/tab.js'
 import { LiveStoreError } from '../src/errors.js'
 import type { LeaderToSession } from '../src/protocol/messages.js'
@@ -67,6 +68,10 @@ class TextLeader extends UnsyncedLeader implements BootableLeader {
     this.#queue.push({ session, push, texts: listOf(events) })
   }
 
+  submitOrphans(events: Uint8Array): void {
+    this.submit(0, 0, events)
+  }
+
   drain(): DrainOutcome {
     const entries = this.#queue.splice(0).flatMap(({ session, push, texts }): DrainEntry[] => {
       if (texts.includes('abort')) throw new WebAssembly.RuntimeError('unreachable')
@@ -102,6 +107,7 @@ export interface OpenTabOptions {
   readonly schemaHash?: string
   readonly resetPersistence?: boolean
   readonly protocolOfWorker?: number
+  readonly journals?: Journals
   /** Another build of the app has another shared worker of the same name. */
   readonly build?: string
   /** Runs in place of the leader worker's script. */
@@ -203,6 +209,7 @@ export class TestTab {
       directory: 'livestore-wasm-store@1',
       resetPersistence: options.resetPersistence ?? false,
       wasmModule: Promise.resolve(emptyModule),
+      journals: options.journals,
     })
     this.tab.start({
       onPort: (port) => this.#attach(port),

@@ -125,6 +125,7 @@ val ReceiptsToJs(const ClientSessionHandle& handle) {
   PutNumber(object, "committed", static_cast<double>(receipts.committed));
   PutNumber(object, "persisted", static_cast<double>(receipts.persisted));
   PutNumber(object, "synced", static_cast<double>(receipts.synced));
+  PutFlag(object, "hasBackend", receipts.has_backend);
   return object;
 }
 

@@ -431,7 +431,12 @@ describe('a leader', () => {
     const one = openSession()
     joinNew(one, leader)
     one.commit([put('a', 1), put('b', 2)])
-    expect(one.receipts()).toEqual({ committed: 2, persisted: 0, synced: 0 })
+    expect(one.receipts()).toEqual({
+      committed: 2,
+      persisted: 0,
+      synced: 0,
+      hasBackend: false,
+    })
     leader.submit(7, 1, one.nextPush() as Uint8Array)
     expect(leader.hasWork()).toBe(true)
     const { entries, ...rest } = leader.drain()
@@ -445,7 +450,7 @@ describe('a leader', () => {
       pendingCount: 0,
       upstreamHead: { global: 2, client: 0 },
     })
-    expect(one.receipts()).toEqual({ committed: 2, persisted: 2, synced: 0 })
+    expect(one.receipts()).toMatchObject({ persisted: 2, synced: 0, hasBackend: false })
 
     const two = openSession()
     joinNew(two, leader)
@@ -672,7 +677,12 @@ describe('a leader with a sync backend', () => {
     )
     leader.onPulled(1, encodePage('b1', mine), true, 0)
     for (const entry of leader.drain().entries) session.onNews((entry as { news: Uint8Array }).news)
-    expect(session.receipts()).toEqual({ committed: 2, persisted: 2, synced: 2 })
+    expect(session.receipts()).toEqual({
+      committed: 2,
+      persisted: 2,
+      synced: 2,
+      hasBackend: true,
+    })
     expect(leader.counters()).toMatchObject({ rebases: 1, eventsPulled: 4 })
     for (const end of [leader, session]) end.close()
   })

@@ -46,7 +46,12 @@ export interface ClientSessionHandle {
   /** The cursor for `LeaderHandle.join`. */
   onLeaderChange(): Uint8Array
   pendingAsPush(): Uint8Array | undefined
-  receipts(): { readonly committed: number; readonly persisted: number; readonly synced: number }
+  receipts(): {
+    readonly committed: number
+    readonly persisted: number
+    readonly synced: number
+    readonly hasBackend: boolean
+  }
   syncStatus(): {
     readonly localHead: SeqNumValue
     readonly upstreamHead: SeqNumValue

@@ -38,6 +38,7 @@ const leader: BootableLeader = Object.assign(new UnsyncedLeader(), {
     return bootSteps.shift() ?? { stage: 'done', done: 0, total: 0 }
   },
   submit: () => leaderCalls.push('submit'),
+  submitOrphans: () => leaderCalls.push('submitOrphans'),
   drain: () => {
     leaderCalls.push('drain')
     return { entries: [], rejoin: false, skipped: [], refused: [] }

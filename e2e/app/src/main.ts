@@ -56,6 +56,10 @@ const boot = async (): Promise<AppState> => {
       adapter,
       storeId,
       onBootStatus: (status) => bootStatuses.push(status),
+      onError: ({ code, message }) => {
+        const errors = [...window.app.errors(), { code, message }]
+        sessionStorage.setItem('errors', JSON.stringify(errors))
+      },
       onRejected: (rejected) => {
         for (const { event, code, message } of rejected) {
           rejections.push({ eventName: event.name, argsJson: event.argsJson, code, message })
@@ -120,8 +124,13 @@ window.app = {
   booted: boot(),
   bootStatuses,
   rejections,
+  errors: () => JSON.parse(sessionStorage.getItem('errors') ?? '[]'),
   add: (texts) => {
     theStore().commit(...texts.map((text) => events.todoCreated({ id: nanoid(), text })))
+  },
+  addAndFlush: async (texts) => {
+    window.app.add(texts)
+    await theStore().flush()
   },
   addMany: async (prefix, count) => {
     for (let i = 0; i < count; i++) {

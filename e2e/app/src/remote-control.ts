@@ -49,7 +49,12 @@ export interface RemoteControl {
   /** What the store told about events that the leader could not take. */
   readonly rejections: readonly RejectionData[]
 
+  /** What `onError` was told, also in the pages that this tab had before. */
+  errors(): readonly { readonly code: string; readonly message: string }[]
+
   add(texts: readonly string[]): void
+  /** Resolves when they are on disk. */
+  addAndFlush(texts: readonly string[]): Promise<void>
   addMany(prefix: string, count: number): Promise<void>
   startAdding(prefix: string): void
   addedCount(): number

@@ -11,6 +11,7 @@ import { directoryName } from '../protocol/messages.js'
 import type { Adapter, ConnectOptions, SessionLink } from '../store/adapter.js'
 import { loadEngine } from '../wasm/module.js'
 import { readIds } from './ids.js'
+import { Journals } from './journals.js'
 import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
 import { checkRequirements } from './requirements.js'
 import { spawnSharedWorker, spawnWorker } from './spawn.js'
@@ -35,7 +36,7 @@ export const makePersistedAdapter = (options: PersistedAdapterOptions): Adapter 
 
 const connect = async (
   options: PersistedAdapterOptions,
-  { storeId, syncPayload }: ConnectOptions,
+  { storeId, syncPayload, onError }: ConnectOptions,
 ): Promise<SessionLink> => {
   checkRequirements(globalThis)
   const ids = readIds(
@@ -46,6 +47,8 @@ const connect = async (
     storeId,
     options,
   )
+  const journals = new Journals({ localStorage: () => globalThis.localStorage, onError }, storeId)
+  const onStorage = ({ key }: StorageEvent): void => journals.changed(key)
   const { wasmUrl } = options
   const loading = loadEngine(wasmUrl === undefined ? {} : { wasmUrl })
   const tab = new Tab(
@@ -65,20 +68,26 @@ const connect = async (
       directory: directoryName(storeId, storageDirectory(options.storage.directory)),
       resetPersistence: options.resetPersistence ?? false,
       wasmModule: loading.then(({ wasmModule }) => wasmModule),
+      journals,
     },
   )
   try {
     const engine = await loading
     // What follows keeps the main thread busy; the worker of a tab that leads loads meanwhile.
     await tab.electionDecided
+    addEventListener('storage', onStorage)
     return {
       engine,
       ...ids,
+      journal: journals,
       get storageMode() {
         return tab.storageMode
       },
       start: (handlers) => tab.start(handlers),
-      close: () => tab.close(),
+      close: () => {
+        removeEventListener('storage', onStorage)
+        return tab.close()
+      },
     }
   } catch (thrown) {
     await tab.close()

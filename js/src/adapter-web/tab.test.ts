@@ -4,9 +4,10 @@
  */
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import { settle, TestWorker } from '../../test/doubles.js'
+import { settle, TestStorage, TestWorker } from '../../test/doubles.js'
 import { TestOrigin, type TestTab } from '../../test/origin.js'
 import { LiveStoreError } from '../errors.js'
+import { Journals } from './journals.js'
 import { leaderUnreachableCheckMs, workerCrashesPerMinuteMax } from './tab.js'
 
 let origin: TestOrigin
@@ -366,6 +367,23 @@ describe('storage', () => {
     second.commit('new')
     await settle()
     expect(origin.stored).toEqual(['new'])
+  })
+
+  test('reset removes journals too, but not where it is ignored', async () => {
+    const storage = new TestStorage()
+    const journals = (): Journals =>
+      new Journals({ localStorage: () => storage, onError: () => undefined }, 'store')
+    const left = new TextEncoder().encode('["left"]')
+    journals().write('gone-1', left)
+    const first = origin.openTab({ resetPersistence: true, journals: journals() })
+    await settle()
+    expect(origin.stored).toEqual([])
+    journals().write('gone-2', left)
+    const second = origin.openTab({ resetPersistence: true, journals: journals() })
+    await settle()
+    expect(first.shown).toEqual(['left'])
+    expect(second.shown).toEqual(['left'])
+    expect(storage.length).toBe(0)
   })
 
   test('reset is ignored for good where another tab leads, with a warning', async () => {

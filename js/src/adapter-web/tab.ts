@@ -40,6 +40,7 @@ import {
 import { TypedPort } from '../protocol/port.js'
 import { checkBrokerToTab, checkWorkerToTab } from '../protocol/validate.js'
 import type { LeaderPort, LinkHandlers } from '../store/adapter.js'
+import type { Journals } from './journals.js'
 import { openLeaderPort } from './leader-port.js'
 
 /** Crashes of this tab's workers within a minute. One more, and the tab gives up. */
@@ -75,6 +76,7 @@ export interface TabOptions {
   readonly resetPersistence: boolean
   /** Rejected: the tab has no engine, and is about to be closed. */
   readonly wasmModule: Promise<WebAssembly.Module>
+  readonly journals?: Journals | undefined
 }
 
 /** One time of leading, from the lock to its release. */
@@ -315,6 +317,7 @@ export class Tab {
   async #lead(resetPersistence: boolean): Promise<true> {
     if (this.#over.signal.aborted) return true
     this.#stopFollowing()
+    if (resetPersistence) this.#options.journals?.clear()
     let worker: WorkerLike
     try {
       worker = this.#env.spawnWorker(
@@ -447,9 +450,10 @@ export class Tab {
   #handOver(port: PortLike): void {
     this.#portsSeen += 1
     this.#port?.close()
-    this.#port = openLeaderPort(port, (mode) => {
+    const onStorageMode = (mode: StorageMode): void => {
       this.#storageMode = mode
-    })
+    }
+    this.#port = openLeaderPort(port, onStorageMode, this.#options.journals)
     this.#handlers?.onPort(this.#port)
   }
 

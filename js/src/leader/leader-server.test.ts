@@ -6,11 +6,12 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { settle, TestClock, TestPort } from '../../test/doubles.js'
 import { LiveStoreError } from '../errors.js'
-import type { LeaderToSession, SessionToLeader } from '../protocol/messages.js'
+import type { LeaderToTab, SessionToLeader } from '../protocol/messages.js'
 import type { DrainEntry, DrainOutcome, EventReport, Joined } from '../wasm/leader.js'
 import {
   drainRetryFirstMs,
   drainRetryMaxMs,
+  journalsWaitingMax,
   LeaderServer,
   type ServedLeader,
   warningsMax,
@@ -35,6 +36,10 @@ class FakeLeader implements ServedLeader {
     const text = new TextDecoder().decode(bytes)
     if (text === 'bad') throw new LiveStoreError('MalformedBytes', 'these are no events')
     this.#queue.push({ session, push, text })
+  }
+
+  submitOrphans(bytes: Uint8Array): void {
+    this.submit(0, 0, bytes)
   }
 
   drain(): DrainOutcome {
@@ -103,7 +108,7 @@ class FakeSession {
   constructor(port: TestPort) {
     this.port = port
     port.addEventListener('message', ({ data }) => {
-      const message = data as LeaderToSession
+      const message = data as LeaderToTab
       this.heard.push(short(message))
       if (message.type !== 'boot-status' || message.status.stage !== 'warning') return
       this.warnings.push(`${message.status.reason}: ${message.status.message}`)
@@ -132,9 +137,14 @@ class FakeSession {
     const push = bytesOf(text).buffer
     this.say({ type: 'push', id: this.#pushes, push }, [push])
   }
+
+  journal(id: number, instance: string, text: string): void {
+    const push = bytesOf(text).buffer
+    this.say({ type: 'journal', id, instance, push }, [push])
+  }
 }
 
-const short = (message: LeaderToSession): string => {
+const short = (message: LeaderToTab): string => {
   switch (message.type) {
     case 'boot-status':
       return message.status.stage
@@ -148,6 +158,8 @@ const short = (message: LeaderToSession): string => {
       return message.outcome === 'failed'
         ? `failed ${message.id} at ${message.failedIndex}: ${message.code}`
         : `${message.outcome} ${message.id}`
+    case 'journal-result':
+      return `journal ${message.id} ${message.code ?? 'taken'}`
     case 'error':
       return `error ${message.code}${message.retrying === true ? ' retrying' : ''}`
   }
@@ -406,6 +418,84 @@ describe('events without effect, or refused', () => {
   })
 })
 
+describe('journals', () => {
+  test('that come during the boot are in the log before anybody is welcomed', async () => {
+    const session = connect()
+    session.journal(1, 'gone', 'left')
+    session.hello()
+    await settle()
+    expect(leader.log).toEqual([])
+    server.serve(leader, 'persisted')
+    await settle()
+    expect(session.heard).toEqual(['journal 1 taken', 'done', 'welcome image(left) of s-1'])
+  })
+
+  test('that come later are in the log before the hello that follows them', async () => {
+    server.serve(leader, 'persisted')
+    const other = await welcomed()
+    const session = connect()
+    session.journal(1, 'gone', 'left')
+    session.hello()
+    await settle()
+    expect(session.heard.slice(1)).toEqual(['journal 1 taken', 'welcome image(left) of s-1'])
+    expect(other.heard).toEqual(['news left'])
+  })
+
+  test('wait for the end of a session that is still here', async () => {
+    server.serve(leader, 'persisted')
+    const author = connect()
+    author.hello({ instance: 'frozen' })
+    const session = await welcomed()
+    session.journal(1, 'frozen', 'left')
+    await settle()
+    expect(leader.log).toEqual([])
+    author.say({ type: 'bye' })
+    await settle()
+    expect(session.heard).toEqual(['journal 1 taken', 'news left'])
+  })
+
+  test('are answered once their events are on disk', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    leader.storageFull = true
+    session.journal(1, 'gone', 'left')
+    await settle()
+    expect(session.heard).toEqual(['error StorageFull retrying'])
+    leader.storageFull = false
+    await clock.advance(drainRetryMaxMs)
+    expect(session.heard.slice(1)).toEqual(['journal 1 taken', 'news left'])
+  })
+
+  test('that cannot be read are answered so, and others are taken', async () => {
+    const session = connect()
+    session.journal(1, 'one', 'bad')
+    session.journal(2, 'two', 'left')
+    await settle()
+    server.serve(leader, 'persisted')
+    await settle()
+    expect(session.heard).toEqual(['journal 1 MalformedBytes', 'journal 2 taken', 'done'])
+    expect(leader.log).toEqual(['left'])
+  })
+
+  test('are not for a leader in memory', async () => {
+    const session = connect()
+    session.journal(1, 'gone', 'left')
+    server.serve(leader, 'in-memory')
+    await settle()
+    expect(leader.log).toEqual([])
+    expect(session.heard).toEqual(['done'])
+  })
+
+  test('that wait are bounded in number', async () => {
+    const session = connect()
+    for (let i = 0; i <= journalsWaitingMax; i++) session.journal(i, `gone-${i}`, 'left')
+    for (let i = 0; i < 40; i++) await settle()
+    server.serve(leader, 'persisted')
+    await settle()
+    expect(leader.log).toHaveLength(journalsWaitingMax)
+  })
+})
+
 describe('storage that is full', () => {
   test('keeps a session waiting that joins, until it can be read again', async () => {
     server.serve(leader, 'persisted')
@@ -431,6 +521,26 @@ describe('storage that is full', () => {
     leader.storageFull = false
     await clock.advance(drainRetryMaxMs)
     expect(session.heard.slice(1)).toEqual(['accepted 1'])
+    leader.storageFull = true
+    session.push('e2')
+    await settle()
+    expect(session.heard.slice(2), 'and told again the next time').toEqual([
+      'error StorageFull retrying',
+    ])
+  })
+
+  test('is told to a session that comes while it lasts', async () => {
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    leader.storageFull = true
+    session.push('e1')
+    await settle()
+    const late = connect()
+    late.hello()
+    await settle()
+    late.push('e2')
+    await settle()
+    expect(late.heard.slice(1)).toEqual(['welcome image() of s-1', 'error StorageFull retrying'])
   })
 
   test('is tried again at growing intervals that stay bounded', async () => {

@@ -3,6 +3,7 @@
  *
  *     hello  ──► welcome                     once the boot is done
  *     push   ──► queue ──► drain, once per turn ──► results and news, in the order of the log
+ *     journal ─► the same, for a session that is gone ──► result, once it is on disk
  *
  * Used by the leader worker and, in the same thread, by the in-memory adapter. Decides nothing
  * about events: that is the engine's `Leader`. Knows no lock, no file and no worker.
@@ -21,7 +22,8 @@ import { isLiveStoreError, type LiveStoreError, messageOf } from '../errors.js'
 import {
   type BootStatus,
   type HelloMessage,
-  type LeaderToSession,
+  type JournalMessage,
+  type LeaderToTab,
   type PushMessage,
   protocolVersion,
   type SessionToLeader,
@@ -44,10 +46,14 @@ export const drainRetryMaxMs = 10_000
 /** Warnings kept for sessions that come later; the oldest go first. */
 export const warningsMax = 20
 
+/** Journals that wait for the boot, or for the end of their session. More stay where they are. */
+export const journalsWaitingMax = 1_000
+
 /** The part of the engine's `Leader` that is needed to serve. */
 export interface ServedLeader {
   readonly schemaHash: string
   submit(session: number, push: number, bytes: Uint8Array): void
+  submitOrphans(bytes: Uint8Array): void
   drain(): DrainOutcome
   hasWork(): boolean
   join(cursor: Uint8Array | undefined, instance: string): Joined
@@ -67,16 +73,26 @@ export interface ServedSession {
   drop(): void
 }
 
+/** A journal and who handed it over. */
+interface HandedOver {
+  readonly from: Session
+  readonly journal: JournalMessage
+}
+
 interface Session {
   readonly number: number
-  readonly port: TypedPort<LeaderToSession, SessionToLeader>
+  readonly port: TypedPort<LeaderToTab, SessionToLeader>
   /** It was welcomed, and is sent news. */
   live: boolean
   /** It was told to say hello anew: what it sent before it heard that is void. */
   rejoining: boolean
   /** A hello that waits for the boot, or for the answer to a push sent before it. */
   hello: HelloMessage | undefined
+  /** Its name, once it has said hello. */
+  instance: string | undefined
   unansweredPush: number | undefined
+  /** It was told that storage refuses, and nothing has been taken in since. */
+  knowsOfTrouble: boolean
 }
 
 type Phase =
@@ -100,6 +116,10 @@ export class LeaderServer {
   readonly #warnings: BootStatus[] = []
   #lastStatus: BootStatus | undefined
 
+  #journals: HandedOver[] = []
+  /** Journals that the next drain puts on disk. */
+  readonly #journalsSubmitted: HandedOver[] = []
+
   #drainAsked = false
   /** Set while storage refuses: the sessions know, and a timer will drain again. */
   #retry: { readonly delayMs: number; readonly cancel: () => void } | undefined
@@ -118,7 +138,9 @@ export class LeaderServer {
       live: false,
       rejoining: false,
       hello: undefined,
+      instance: undefined,
       unansweredPush: undefined,
+      knowsOfTrouble: false,
     }
     const drop = (): void => this.#drop(session)
     if (this.#phase.name === 'closed') {
@@ -161,8 +183,9 @@ export class LeaderServer {
   run(leader: ServedLeader, storageMode: StorageMode): void {
     if (this.#phase.name !== 'booting') return
     this.#phase = { name: 'running', leader, storageMode }
+    this.#submitJournals()
     // A boot has things to tell, too: events that have no effect.
-    if (leader.hasWork()) this.#drain()
+    if (this.#isRunning() && leader.hasWork()) this.#drain()
   }
 
   /** The boot is done. Reports `done`, then welcomes who waits. */
@@ -206,6 +229,8 @@ export class LeaderServer {
       case 'bye':
         this.#drop(session)
         break
+      case 'journal':
+        this.#takeJournal({ from: session, journal: message })
     }
   }
 
@@ -222,6 +247,7 @@ export class LeaderServer {
     session.live = false
     session.rejoining = false
     session.hello = hello
+    session.instance = hello.instance
     this.#welcomeIfAsked(session)
   }
 
@@ -279,6 +305,44 @@ export class LeaderServer {
     this.#drainNextTurn()
   }
 
+  /** The `hello` that follows it finds the events in the log. */
+  #takeJournal(handedOver: HandedOver): void {
+    if (this.#journals.length >= journalsWaitingMax) return
+    this.#journals.push(handedOver)
+    if (this.#submitJournals()) this.#drain()
+  }
+
+  /**
+   * Submits the journals whose sessions are gone, and says whether there were any. One that is
+   * still here pushes its events itself: to it they must not come as those of another.
+   */
+  #submitJournals(): boolean {
+    if (this.#phase.name !== 'running' && this.#phase.name !== 'serving') return false
+    const { leader, storageMode } = this.#phase
+    if (storageMode !== 'persisted') return false
+    const here = new Set([...this.#sessions.values()].map(({ instance }) => instance))
+    const waiting = this.#journals
+    this.#journals = waiting.filter(({ journal }) => here.has(journal.instance))
+    for (const handedOver of waiting) {
+      const { from, journal } = handedOver
+      if (here.has(journal.instance)) continue
+      try {
+        leader.submitOrphans(new Uint8Array(journal.push))
+        this.#journalsSubmitted.push(handedOver)
+      } catch (thrown) {
+        if (!isLiveStoreError(thrown) || thrown.code === 'Internal') {
+          this.crash(thrown)
+          return false
+        }
+        const { code, message } = thrown
+        // Too much at once: it is kept where it is.
+        if (code === 'LimitExceeded') continue
+        from.port.post({ type: 'journal-result', id: journal.id, code, message })
+      }
+    }
+    return this.#journalsSubmitted.length > 0
+  }
+
   /** Pushes that arrive together wait for each other, and share one flush. */
   #drainNextTurn(): void {
     if (this.#drainAsked) return
@@ -300,6 +364,10 @@ export class LeaderServer {
     }
     this.#retry?.cancel()
     this.#retry = undefined
+    for (const session of this.#sessions.values()) session.knowsOfTrouble = false
+    for (const { from, journal } of this.#journalsSubmitted.splice(0)) {
+      from.port.post({ type: 'journal-result', id: journal.id })
+    }
     for (const entry of outcome.entries) {
       if (entry.type === 'news') this.#tell(entry.author, entry.news)
       else this.#answer(entry)
@@ -371,14 +439,14 @@ export class LeaderServer {
       this.crash(thrown)
       return
     }
-    const first = this.#retry === undefined
     const delayMs = Math.min((this.#retry?.delayMs ?? drainRetryFirstMs / 2) * 2, drainRetryMaxMs)
     this.#retry?.cancel()
     this.#retry = { delayMs, cancel: this.#clock.after(delayMs, () => this.#drain()) }
-    if (!first) return
     const { code, message } = thrown
-    for (const { port } of this.#sessions.values()) {
-      port.post({ type: 'error', code, message, retrying: true })
+    for (const session of this.#sessions.values()) {
+      if (session.knowsOfTrouble) continue
+      session.knowsOfTrouble = true
+      session.port.post({ type: 'error', code, message, retrying: true })
     }
   }
 
@@ -419,6 +487,8 @@ export class LeaderServer {
     session.hello = undefined
     session.port.close()
     this.#sessions.delete(session.number)
+    this.#journals = this.#journals.filter(({ from }) => from !== session)
+    if (this.#submitJournals()) this.#drainNextTurn()
   }
 }
 

@@ -2,7 +2,7 @@
  * Every message between tabs, the shared worker and the leader worker: types, names, limits.
  *
  *     session ──SessionToLeader──► leader        a port of its own for each session
- *     session ◄──LeaderToSession── leader
+ *     session ◄──LeaderToTab──     leader
  *     tab     ──TabToBroker──►     broker        the shared worker
  *     tab     ◄──BrokerToTab──     broker
  *     broker  ──BrokerToLeader──►  leader worker
@@ -81,7 +81,18 @@ export interface ByeMessage {
   readonly type: 'bye'
 }
 
-export type SessionToLeader = HelloMessage | PushMessage | ByeMessage
+/**
+ * What a session left in its journal when its page ended, handed over by another tab; at the begin
+ * before the `hello`. `instance` is the name that session had.
+ */
+export interface JournalMessage {
+  readonly type: 'journal'
+  readonly id: number
+  readonly instance: string
+  readonly push: ArrayBuffer
+}
+
+export type SessionToLeader = HelloMessage | PushMessage | ByeMessage | JournalMessage
 
 export interface BootStatusMessage {
   readonly type: 'boot-status'
@@ -142,6 +153,19 @@ export interface ErrorMessage {
   readonly retrying?: boolean
 }
 
+/**
+ * Answers `journal`, once its events are on disk; with `code` they never will be. A leader without
+ * storage does not answer.
+ */
+export type JournalResultMessage =
+  | { readonly type: 'journal-result'; readonly id: number; readonly code?: never }
+  | {
+      readonly type: 'journal-result'
+      readonly id: number
+      readonly code: string
+      readonly message: string
+    }
+
 export type LeaderToSession =
   | BootStatusMessage
   | WelcomeMessage
@@ -149,6 +173,9 @@ export type LeaderToSession =
   | NewsMessage
   | RejoinMessage
   | ErrorMessage
+
+/** All that comes on a session's port; what is about journals is for its tab. */
+export type LeaderToTab = LeaderToSession | JournalResultMessage
 
 // --- tab and shared worker ----------------------------------------------------------------------
 
@@ -235,4 +262,9 @@ export const directoryName = (storeId: string, directory?: string): string =>
   `${directory ?? `livestore-wasm-${storeId}`}@1`
 
 export const clientIdKey = (storeId: string): string => `livestore:clientId:${storeId}`
+/** What a session had pending when its page ended: this and the name of the session. */
+export const journalKey = (storeId: string): string => `livestore:journal:${storeId}:`
+/** The same for a journal that cannot be taken in. */
+export const unusableJournalKey = (storeId: string): string =>
+  `livestore:unusable-journal:${storeId}:`
 export const sessionIdKey = (storeId: string): string => `livestore:sessionId:${storeId}`

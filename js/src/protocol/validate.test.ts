@@ -3,7 +3,7 @@ import {
   type Checked,
   checkBrokerToLeader,
   checkBrokerToTab,
-  checkLeaderToSession,
+  checkLeaderToTab,
   checkSessionToLeader,
   checkTabToBroker,
   checkTabToWorker,
@@ -34,22 +34,24 @@ const good: readonly [string, Check, Record<string, unknown>, ...string[]][] = [
   ],
   ['push', checkSessionToLeader, { id: 1, push: bytes }],
   ['bye', checkSessionToLeader, {}],
-  ['boot-status', checkLeaderToSession, { status: { stage: 'migrating', progress } }],
+  ['journal', checkSessionToLeader, { id: 1, instance: 's-1', push: bytes }],
+  ['boot-status', checkLeaderToTab, { status: { stage: 'migrating', progress } }],
   [
     'welcome',
-    checkLeaderToSession,
+    checkLeaderToTab,
     { image: bytes, history: bytes, storageMode: 'persisted' },
     'image',
   ],
-  ['push-result', checkLeaderToSession, { id: 1, outcome: 'accepted' }],
+  ['push-result', checkLeaderToTab, { id: 1, outcome: 'accepted' }],
   [
     'push-result',
-    checkLeaderToSession,
+    checkLeaderToTab,
     { id: 1, outcome: 'failed', failedIndex: 0, code: 'Sql', message: 'm' },
   ],
-  ['news', checkLeaderToSession, { news: bytes }],
-  ['rejoin', checkLeaderToSession, {}],
-  ['error', checkLeaderToSession, { code: 'Sql', message: 'm', retrying: true }, 'retrying'],
+  ['news', checkLeaderToTab, { news: bytes }],
+  ['rejoin', checkLeaderToTab, {}],
+  ['journal-result', checkLeaderToTab, { id: 1 }],
+  ['error', checkLeaderToTab, { code: 'Sql', message: 'm', retrying: true }, 'retrying'],
   ['join', checkTabToBroker, { protocol: 1, storeId: 's', sessionId: 's', lockName: 'l' }],
   ['leave', checkTabToBroker, {}],
   ['lead', checkTabToBroker, { protocol: 1, storeId: 's', lockName: 'l', port }],
@@ -99,7 +101,7 @@ describe.each(good)('%s', (type, check, fields, ...optional) => {
   test('is refused by every check that does not know its type', () => {
     const checks: Check[] = [
       checkSessionToLeader,
-      checkLeaderToSession,
+      checkLeaderToTab,
       checkTabToBroker,
       checkBrokerToTab,
       checkBrokerToLeader,
@@ -119,7 +121,7 @@ test.each([
   [{ stage: 'warning', reason: 'event-skipped', message: 'm' }],
   [{ stage: 'done' }],
 ])('the boot status %o passes', (status) => {
-  expect(checkLeaderToSession({ type: 'boot-status', status })).toMatchObject({ ok: true })
+  expect(checkLeaderToTab({ type: 'boot-status', status })).toMatchObject({ ok: true })
 })
 
 test.each([
@@ -131,7 +133,7 @@ test.each([
   [{ stage: 'migrating', progress: { done: 0.5, total: 1 } }],
   [{ stage: 'warning', reason: 'mood', message: 'm' }],
 ])('the boot status %o is refused', (status) => {
-  expect(checkLeaderToSession({ type: 'boot-status', status })).toMatchObject({ ok: false })
+  expect(checkLeaderToTab({ type: 'boot-status', status })).toMatchObject({ ok: false })
 })
 
 test.each([[undefined], [null], ['push'], [7], [{}], [{ type: 7 }], [{ type: '__proto__' }]])(

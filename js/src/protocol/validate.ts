@@ -8,7 +8,7 @@
 import type {
   BrokerToLeader,
   BrokerToTab,
-  LeaderToSession,
+  LeaderToTab,
   SessionToLeader,
   TabToBroker,
   TabToWorker,
@@ -107,12 +107,13 @@ const sessionToLeader: Shapes = {
   }),
   push: () => ({ id: count, push: bytes }),
   bye: () => ({}),
+  journal: () => ({ id: count, instance: text, push: bytes }),
 }
 
 export const checkSessionToLeader = (data: unknown): Checked<SessionToLeader> =>
   check(data, sessionToLeader)
 
-const leaderToSession: Shapes = {
+const leaderToTab: Shapes = {
   'boot-status': () => ({ status: bootStatus }),
   welcome: () => ({
     image: optional(bytes),
@@ -125,11 +126,12 @@ const leaderToSession: Shapes = {
       : { id: count, outcome: oneOf('accepted', 'rejected') },
   news: () => ({ news: bytes }),
   rejoin: () => ({}),
+  'journal-result': ({ code }) =>
+    code === undefined ? { id: count } : { id: count, code: text, message: text },
   error: () => error,
 }
 
-export const checkLeaderToSession = (data: unknown): Checked<LeaderToSession> =>
-  check(data, leaderToSession)
+export const checkLeaderToTab = (data: unknown): Checked<LeaderToTab> => check(data, leaderToTab)
 
 const tabToBroker: Shapes = {
   join: () => ({ protocol: count, storeId: text, sessionId: text, lockName: text }),

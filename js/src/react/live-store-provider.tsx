@@ -32,6 +32,7 @@ export interface LiveStoreProviderProps {
   readonly syncPayload?: unknown
   readonly confirmUnsavedChanges?: boolean | undefined
   readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
+  readonly onError?: ((error: LiveStoreError) => void) | undefined
   /** Rendered while the store is running. */
   readonly children?: ReactNode
 }
@@ -74,10 +75,10 @@ export const LiveStoreProvider = (props: LiveStoreProviderProps): ReactNode => {
 type StoreOptions = CreateStoreOptions<LiveStoreSchema, unknown>
 
 const storeOptions = (props: LiveStoreProviderProps): Omit<StoreOptions, keyof Identity> => {
-  const { batchUpdates, onBootStatus, signal, syncPayload, confirmUnsavedChanges, onRejected } =
-    props
+  const { batchUpdates, signal, syncPayload, confirmUnsavedChanges } = props
+  const { onBootStatus, onRejected, onError } = props
   const boot = props.boot as StoreOptions['boot']
-  const reporting = { onBootStatus, onRejected }
+  const reporting = { onBootStatus, onRejected, onError }
   return { boot, batchUpdates, signal, syncPayload, confirmUnsavedChanges, ...reporting }
 }
 

@@ -259,7 +259,7 @@ describe('useQuery', () => {
       return (
         <button
           type="button"
-          onClick={() => startTransition(() => store.commit(created(`todo ${count}`)))}
+          onClick={() => startTransition(() => void store.commit(created(`todo ${count}`)))}
         >
           {count}
         </button>

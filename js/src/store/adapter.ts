@@ -36,6 +36,21 @@ export interface ConnectOptions {
   /** For the sync backend, as JSON has it. */
   readonly syncPayload?: unknown
   readonly onBootStatus: (status: BootStatus) => void
+  /** Told of what no call can throw. Never throws. */
+  readonly onError: (error: LiveStoreError) => void
+}
+
+/** Outlives the page. What is in it reaches the next leader. */
+export interface Journal {
+  /**
+   * Keeps what the session `instance` has pending, in place of what was kept of it. It is on disk,
+   * as far as the browser says, when this returns.
+   *
+   * @throws LiveStoreError `LimitExceeded` `StorageFull` `StorageUnavailable`
+   */
+  write(instance: string, push: Uint8Array): void
+  /** A leader has it all. */
+  remove(instance: string): void
 }
 
 export interface SessionLink {
@@ -44,6 +59,8 @@ export interface SessionLink {
   readonly sessionId: string
   /** What is known so far; the leader's `welcome` has the last word. */
   readonly storageMode: StorageMode
+  /** Without it nothing outlives the page anyway. */
+  readonly journal?: Journal | undefined
   /** Called once. */
   start(handlers: LinkHandlers): void
   close(): Promise<void>

@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from 
 import { coded, created, endTest, openStore, settled, startTest } from '../../test/open-store.js'
 import { schema, todos } from '../../test/todo-schema.js'
 import { makeInMemoryAdapter } from '../adapter-web/index.js'
+import { LiveStoreError } from '../errors.js'
 import { signal } from '../reactivity/definitions.js'
+import type { Adapter, SessionLink } from './adapter.js'
 import { createStorePromise } from './create-store.js'
 import type { Store } from './store.js'
 
@@ -129,6 +131,32 @@ describe('life', () => {
     await expect(openStore({ adapter: { connect: () => Promise.reject(error) } })).rejects.toThrow(
       error,
     )
+  })
+
+  test('a store that has lost its leader for good ends without waiting for one', async () => {
+    const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const inner = makeInMemoryAdapter()
+    let fail: (error: LiveStoreError) => void = () => undefined
+    const adapter: Adapter = {
+      connect: async (options) => {
+        const link = await inner.connect(options)
+        const start: SessionLink['start'] = (handlers) => {
+          fail = handlers.onFailure
+          link.start(handlers)
+        }
+        return { ...link, start }
+      },
+    }
+    const onError = vi.fn()
+    const store = await openStore({ adapter, onError })
+    fail(new LiveStoreError('Unsupported', 'its script did not load'))
+    const { persisted } = store.commit(created('a'))
+    await store.shutdown()
+    await expect(persisted).rejects.toThrow(coded('Closed'))
+    expect(onError.mock.calls).toEqual([
+      [coded('Unsupported', /1 event\(s\) not on disk: its script did not load/)],
+    ])
+    expect(printed).toHaveBeenCalledTimes(2)
   })
 
   test('leaving the page asks only while events are pending', async () => {

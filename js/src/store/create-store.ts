@@ -17,6 +17,7 @@ import { describe, isPlainObject } from '../schema/values.js'
 import { ClientSession, type Rejection } from '../wasm/client-session.js'
 import type { Materialize } from '../wasm/values.js'
 import type { Adapter, BootStatus, SessionLink, StorageMode } from './adapter.js'
+import { confirmLeaving, journalAtPageEnd } from './page-end.js'
 import { SessionDriver } from './session-driver.js'
 import { Store, type StoreControl, type StoreInternals, StoreInternalsSymbol } from './store.js'
 
@@ -43,6 +44,8 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
    * (`accepted`). They have been rolled back.
    */
   readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
+  /** Told of what no call can throw, besides the console: events that may be lost, and why. */
+  readonly onError?: ((error: LiveStoreError) => void) | undefined
 }
 
 /**
@@ -64,6 +67,7 @@ export const createStorePromise = async <
   const gate = materializeGate(schema)
   const descriptor = schemaDescriptor(schema)
   const syncPayload = asJson(options.syncPayload)
+  const report = errorReporter(options.onError)
   status.report({ stage: 'loading' })
 
   const cleanUp: (() => unknown)[] = [aborted.forget]
@@ -75,6 +79,7 @@ export const createStorePromise = async <
       materialize: gate.materialize,
       syncPayload,
       onBootStatus: status.report,
+      onError: report,
     })
     const link = await aborted.race(connecting, (late) => late.close())
     cleanUp.push(() => link.close())
@@ -95,11 +100,13 @@ export const createStorePromise = async <
       link,
       isMaterializing: gate.isRunning,
       onRejected: options.onRejected,
+      report,
     })
     const driving = drive(session, link, control, status.report)
     cleanUp.push(() => driving.driver.close())
     const storageMode = await aborted.race(driving.ready)
     control.attach(driving.driver, storageMode)
+    if (link.journal !== undefined) journalAtPageEnd(store, control)
     status.report({ stage: 'done' })
     status.end()
 
@@ -148,6 +155,7 @@ const drive = (
         `livestore: the connection to the leader failed (${error.code}): ${error.message} ` +
           'This tab goes on by itself; what it commits is kept only if another leader follows.',
       )
+      control.onTrouble(error)
     }
   }
   const ids = { clientId: link.clientId, sessionId: link.sessionId }
@@ -163,13 +171,17 @@ const drive = (
       if (isReady && status.stage === 'warning') console.warn(`livestore: ${status.message}`)
       else onBootStatus(status)
     },
-    onTrouble: ({ code, message }) =>
-      console.error(
-        `livestore: the leader cannot store events at the moment (${code}): ${message}`,
-      ),
+    onTrouble: (error) => {
+      const { code, message } = error
+      console.error(`livestore: the leader cannot store events at the moment (${code}): ${message}`)
+      control.onTrouble(error)
+    },
     onFailure,
   })
-  link.start({ onPort: (port) => driver.attach(port), onFailure })
+  link.start({
+    onPort: (port) => driver.attach(port),
+    onFailure: (error) => driver.fail(error),
+  })
   return { driver, ready }
 }
 
@@ -224,6 +236,18 @@ const bootStatusReporter = (onBootStatus: ((status: BootStatus) => void) | undef
   }
 }
 
+/** For what no call can throw: the console, and the app if it wants to know. */
+const errorReporter =
+  (onError: ((error: LiveStoreError) => void) | undefined) =>
+  (error: LiveStoreError): void => {
+    console.error(`livestore: ${error.message} (${error.code})`)
+    try {
+      onError?.(error)
+    } catch (thrown) {
+      reportToHost(thrown)
+    }
+  }
+
 /** Rejects what is waited for when `signal` aborts. `onLate` closes what arrives after that. */
 const abortWatch = (signal: AbortSignal | undefined, storeId: string) => {
   let reject: (error: LiveStoreError) => void = () => undefined
@@ -267,20 +291,6 @@ const materializeGate = (schema: LiveStoreSchema) => {
     }
   }
   return { materialize, isRunning: () => running > 0 }
-}
-
-/** Asks for as long as something can be lost: also while a shutdown waits for the leader. */
-const confirmLeaving = (
-  store: Pick<Store, 'shutdown' | typeof StoreInternalsSymbol>,
-  control: StoreControl,
-): void => {
-  if (typeof window === 'undefined') return
-  const onBeforeUnload = (event: BeforeUnloadEvent) => {
-    if (control.pendingCount() > 0) event.preventDefault()
-  }
-  const forget = () => window.removeEventListener('beforeunload', onBeforeUnload)
-  window.addEventListener('beforeunload', onBeforeUnload)
-  store[StoreInternalsSymbol].onShutdown(() => void store.shutdown().finally(forget))
 }
 
 const endOnAbort = ({ onShutdown }: StoreInternals, signal: AbortSignal, end: () => void): void => {

@@ -98,6 +98,11 @@ export class SessionDriver {
     this.#greet(this.#ready)
   }
 
+  /** There is no leader, and none will come. */
+  fail(error: LiveStoreError): void {
+    if (this.#state !== 'closed') this.#giveUp(error)
+  }
+
   /** Sends what is pending, after the current task's other commits have joined it. */
   schedulePush(): void {
     if (this.#pushScheduled) return

@@ -5,14 +5,14 @@
  *        └────────► SessionDriver ──► leader          ▲
  *                        └── news ────────────────────┘
  *
- * Everything here is synchronous but `shutdown`: a commit is visible to every query when it
- * returns, and what the leader says later only ever arrives between two tasks of the app. A call
- * that fails throws, and leaves store and log as they were.
+ * Everything here is synchronous but `flush` and `shutdown`: a commit is visible to every query
+ * when it returns, and what the leader says later only ever arrives between two tasks of the app. A
+ * call that fails throws, and leaves store and log as they were.
  *
  * It decides nothing about events: order, merging and what is stale are the engine's.
  */
 
-import { LiveStoreError } from '../errors.js'
+import { isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import {
   type LiveQuery,
   type Queryable,
@@ -43,11 +43,13 @@ import type {
 import type { Binds, SeqNum, SqlValue } from '../wasm/values.js'
 import type { SessionLink, StorageMode } from './adapter.js'
 import { type CommitOptions, commitArgs, type Transaction } from './commit-args.js'
+import { type CommitReceipt, ReceiptBook } from './receipts.js'
 import type { SessionDriver } from './session-driver.js'
 import { nextOrder, Subscription } from './subscription.js'
 import { ValueQueue } from './value-queue.js'
 
 export type { CommitOptions, Transaction } from './commit-args.js'
+export type { CommitReceipt } from './receipts.js'
 
 /** How long `shutdown` waits for the leader to take what is pending. */
 export const SHUTDOWN_DRAIN_MS_MAX = 10_000
@@ -106,6 +108,8 @@ export interface StoreParts<Schema, Context> {
   readonly link: SessionLink
   readonly isMaterializing: () => boolean
   readonly onRejected: ((rejected: readonly Rejection[]) => void) | undefined
+  /** Told of what no call can throw. Never throws. */
+  readonly report: (error: LiveStoreError) => void
 }
 
 /** What `createStorePromise` does with a store beyond what an app can do. */
@@ -117,8 +121,12 @@ export interface StoreControl {
   onFollow(outcome: FollowOutcome): void
   /** Never throws. */
   onStatus(): void
+  /** The leader cannot store anything at the moment, or there is none. */
+  onTrouble(error: LiveStoreError): void
   /** Events that the leader has not confirmed yet; 0 after the end. */
   pendingCount(): number
+  /** The page may live to see no other task: journals what is pending. Never throws. */
+  pageEnds(): void
 }
 
 export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = unknown> {
@@ -132,12 +140,14 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   readonly #session: ClientSession
   readonly #graph: QueryGraph
   readonly #deliveries = new Deliveries()
+  readonly #receipts: ReceiptBook
   readonly #statusReceivers = new Set<Receiver>()
   readonly #shutdownListeners = new Set<() => void>()
   #storageMode: StorageMode
   #driver: SessionDriver | undefined
   #shutdown: Promise<void> | undefined
   #isEnded = false
+  #isPageEnding = false
 
   private constructor(parts: StoreParts<Schema, Context>) {
     const { storeId, schema, context, session, link } = parts
@@ -148,6 +158,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     this.schema = schema
     this.context = context
     this.#session = session
+    this.#receipts = new ReceiptBook(() => session.receipts())
     this.#storageMode = link.storageMode
     this.#graph = new QueryGraph({
       engine: session,
@@ -173,8 +184,13 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
           store.#deliveries.batchUpdates = batchUpdates
         },
         onFollow: (outcome) => store.#onFollow(outcome),
-        onStatus: () => store.#onStatus(),
+        onStatus: () => {
+          store.#receipts.progressed()
+          store.#onStatus()
+        },
+        onTrouble: (error) => store.#receipts.troubled(error),
         pendingCount: () => (store.#isEnded ? 0 : store.#session.syncStatus().pendingCount),
+        pageEnds: () => store.#pageEnds(),
       },
     }
   }
@@ -191,22 +207,37 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
    * `commit((commit) => …)` collects what its function commits. Legal inside a subscriber; not
    * inside a materializer or a query function.
    *
+   * @returns how far the events have come, for who wants to know.
    * @throws LiveStoreError `UnknownEvent` `InvalidEventArgs` `MaterializerThrew` `Constraint` `Sql`
    *   `InvalidArgument` `LimitExceeded` `Nested` `Closed`; nothing has changed then
    */
-  commit(...events: readonly EventInput[]): void
-  commit(transaction: Transaction): void
-  commit(options: CommitOptions, ...events: readonly EventInput[]): void
-  commit(options: CommitOptions, transaction: Transaction): void
-  commit(nothing: undefined): void
-  commit(...args: readonly unknown[]): void {
+  commit(...events: readonly EventInput[]): CommitReceipt
+  commit(transaction: Transaction): CommitReceipt
+  commit(options: CommitOptions, ...events: readonly EventInput[]): CommitReceipt
+  commit(options: CommitOptions, transaction: Transaction): CommitReceipt
+  commit(nothing: undefined): CommitReceipt
+  commit(...args: readonly unknown[]): CommitReceipt {
     this.#checkChange('commit')
     const { options, events } = commitArgs(args)
-    if (events.length === 0) return
-    const stale = this.#apply(events)
+    if (events.length === 0) return this.#receipts.committed(0)
+    const { stale, receipt } = this.#apply(events)
     const refresh = () => this.#graph.invalidate(stale)
     if (options.skipRefresh) this.#deliveries.postpone(refresh)
     else this.#deliveries.together(refresh)
+    return receipt
+  }
+
+  /**
+   * Resolves when everything that this tab has committed so far is on disk; at once for a store in
+   * memory.
+   *
+   * Rejects with `StorageFull` or another code of storage while the leader cannot write (it keeps
+   * the events, goes on trying, and another `flush` may succeed); with the code of an event that it
+   * could not take; with `Closed` if the store is shut down before.
+   */
+  async flush(): Promise<void> {
+    this.#checkUse('flush')
+    if (this.#storageMode === 'persisted') await this.#receipts.flushed()
   }
 
   /** Tells subscribers of the commits that were made with `skipRefresh`. */
@@ -320,7 +351,9 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   /**
    * Ends the store. Every other call throws from now on; subscribers hear no more. The promise
    * resolves when the leader has what was pending (or `SHUTDOWN_DRAIN_MS_MAX` has passed) and the
-   * connection to it is closed. Later calls return the same promise.
+   * connection to it is closed. Receipts that are open then are rejected with `Closed`. Events that
+   * are not on disk then are journaled for the next leader, and `onError` is told how many, and
+   * why. Later calls return the same promise.
    */
   shutdown(): Promise<void> {
     if (this.#shutdown === undefined) {
@@ -362,7 +395,9 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
 
   #onFollow({ stale, rejected }: FollowOutcome): void {
     this.#deliveries.together(() => this.#graph.invalidate(stale))
-    if (rejected.length > 0) this.#reportRejected(rejected)
+    if (rejected.length === 0) return
+    this.#receipts.rejected(rejected)
+    this.#reportRejected(rejected)
   }
 
   #onStatus(): void {
@@ -370,11 +405,16 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   }
 
   /** Encodes, commits and sends. Nothing has changed if it throws. */
-  #apply(events: readonly EventInput[]): readonly number[] {
+  #apply(events: readonly EventInput[]): {
+    readonly stale: readonly number[]
+    readonly receipt: CommitReceipt
+  } {
     const stale = this.#session.commit(events.map((event) => this.#commitEvent(event)))
+    const receipt = this.#receipts.committed(events.length)
     this.#driver?.schedulePush()
+    if (this.#isPageEnding) this.#journal()
     this.#onStatus()
-    return stale
+    return { stale, receipt }
   }
 
   #commitEvent(event: EventInput): CommitEvent {
@@ -389,7 +429,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   #createDocument(plan: QueryPlan): void {
     if (plan.createDocument === undefined) return
     this.#deliveries.checkRounds()
-    const stale = this.#apply([plan.createDocument.event()])
+    const { stale } = this.#apply([plan.createDocument.event()])
     this.#graph.invalidate(stale)
   }
 
@@ -476,10 +516,58 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   async #end(): Promise<void> {
     await this.#driver?.drained(SHUTDOWN_DRAIN_MS_MAX)
     this.#driver?.close()
+    this.#reportLeft()
+    const text = `the store '${this.storeId}' was shut down before this was known`
+    this.#receipts.end(new LiveStoreError('Closed', text))
     this.#isEnded = true
     this.#graph.close()
     this.#session.close()
     await this.#parts.link.close()
+  }
+
+  /** Other listeners of the page's end may commit too, and are not all heard before this. */
+  #pageEnds(): void {
+    this.#journal()
+    this.#isPageEnding = true
+    setTimeout(() => {
+      this.#isPageEnding = false
+    })
+  }
+
+  /** Has effect when it returns. The page may also go on as if nothing was. */
+  #journal(): void {
+    const { link, report } = this.#parts
+    if (link.journal === undefined || this.#isEnded || this.#storageMode === 'in-memory') return
+    const push = this.#session.pendingAsPush()
+    if (push === undefined) return
+    const { instance } = this.#session
+    try {
+      link.journal.write(instance, push)
+    } catch (thrown) {
+      const { pendingCount } = this.#session.syncStatus()
+      const text = `${pendingCount} event(s) are not on disk yet, and cannot be journaled`
+      const code = isLiveStoreError(thrown) ? thrown.code : 'Internal'
+      report(new LiveStoreError(code, `${text}: ${messageOf(thrown)}`, { cause: thrown }))
+      return
+    }
+    this.#receipts.settled().then(
+      () => link.journal?.remove(instance),
+      () => undefined,
+    )
+  }
+
+  /** The end has come, and not everything is on disk. */
+  #reportLeft(): void {
+    const { pendingCount } = this.#session.syncStatus()
+    if (pendingCount === 0) return
+    this.#journal()
+    const { code, message } = this.#receipts.trouble ?? {
+      code: 'StorageBusy',
+      message: `the leader did not take them within ${SHUTDOWN_DRAIN_MS_MAX} ms`,
+    }
+    const what = `${pendingCount} event(s) not on disk`
+    const text = `the store '${this.storeId}' was shut down with ${what}: ${message}`
+    this.#parts.report(new LiveStoreError(code, text))
   }
 
   #checkUse(operation: string): void {

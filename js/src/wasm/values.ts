@@ -44,6 +44,8 @@ export interface Receipts {
   readonly persisted: number
   /** Ordered by the sync backend; 0 for ever without one. */
   readonly synced: number
+  /** A sync backend orders the log, as the leader said last. */
+  readonly hasBackend: boolean
 }
 
 /** What a materialization starts from. */
