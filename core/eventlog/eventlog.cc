@@ -300,7 +300,11 @@ Result<void> Eventlog::Impl::Open(const std::string& vfs_name) {
     if (!exists) LS_TRY(CreateTables());
   }
   LS_TRY(PrepareStatements());
-  committed = current = LS_TRY(ReadHeads());
+  Result<Heads> heads = ReadHeads();
+  if (!heads.ok() && heads.error().code == ErrorCode::kSql) {
+    return Corrupt("a column is missing: " + heads.error().message);
+  }
+  committed = current = LS_TRY(std::move(heads));
   return Ok();
 }
 
@@ -339,11 +343,7 @@ Result<void> Eventlog::Impl::PrepareStatements() {
       {&statements.refused, kRefusedSql},
       {&statements.counters, kCountersSql}};
   for (const auto& [statement, sql] : wanted) {
-    Result<StatementId> prepared = database->Prepare(sql);
-    if (!prepared.ok() && prepared.error().code == ErrorCode::kSql) {
-      return Corrupt("a column is missing: " + prepared.error().message);
-    }
-    *statement = LS_TRY(std::move(prepared));
+    *statement = LS_TRY(database->PrepareInternal(sql));
   }
   return Ok();
 }
