@@ -338,7 +338,8 @@ function repositoryFiles(root) {
     const full = join(root, path)
     if (!existsSync(full) || !statSync(full).isFile()) continue
     const bytes = readFileSync(full)
-    files.set(path, bytes.includes(0) ? '' : bytes.toString('utf8'))
+    const isText = !bytes.includes(0) && !path.startsWith('core/fuzz/corpus/')
+    files.set(path, isText ? bytes.toString('utf8') : '')
   }
   return files
 }

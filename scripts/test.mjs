@@ -176,8 +176,9 @@ async function sim(tell) {
 }
 
 /**
- * Each fuzzer from its fixed seed, for a number of runs that takes seconds: the same every time, so
- * that a failure is the change's. Longer runs are made by hand with the same programs.
+ * Each fuzzer from its fixed seed and the inputs of core/fuzz/corpus, for a number of runs that
+ * takes seconds: the same every time, so that a failure is the change's. Longer runs are made by
+ * hand with the same programs.
  */
 async function fuzz(tell) {
   await cmakeBuild('fuzz', { tell })
@@ -188,8 +189,13 @@ async function fuzz(tell) {
     const name = relative(folder, program)
     tell(name)
     const runs = name.startsWith('eventlog_file') ? 4000 : 30000 // Opening a database is slow.
-    const limits = ['-seed=1', `-runs=${runs}`, '-max_len=400', '-timeout=10']
-    await run(program, [...limits, `-artifact_prefix=${artifacts}`], {
+    const limits = ['-seed=1', `-runs=${runs}`, '-max_len=1000', '-timeout=10']
+    // What it finds goes into the first folder, which begins empty; the second is only read.
+    const found = join(ROOT, 'build', 'fuzz-found', name)
+    rmSync(found, { recursive: true, force: true })
+    mkdirSync(found, { recursive: true })
+    const corpus = join(ROOT, 'core', 'fuzz', 'corpus', name.replace(/_fuzz$/, ''))
+    await run(program, [...limits, `-artifact_prefix=${artifacts}`, found, corpus], {
       log: name,
       what: `${name} broke`,
       fix: `mend what it names; run it on the input it wrote to build/reports.`,

@@ -88,6 +88,8 @@ constexpr char kHoldsSql[] =
 constexpr char kOrdinalSql[] =
     "select rowid from eventlog where (seqNumGlobal, seqNumClient) <= (?, ?) "
     "order by seqNumGlobal desc, seqNumClient desc limit 1";
+constexpr char kBytesSql[] =
+    "select sum(octet_length(argsJson)) from eventlog where rowid > ? and rowid <= ?";
 // Of the events with ordinals in (?1, ?2], the last one up to which the arguments have ?3 bytes.
 constexpr char kChunkEndSql[] =
     "select rowid from (select rowid, sum(octet_length(argsJson)) over (order by rowid) as bytes "
@@ -137,7 +139,7 @@ int64_t Bounded(uint64_t global) {
 }
 
 struct Statements {
-  StatementId insert, range, at, holds, ordinal, chunk_end, last_up_to, head, remove_after;
+  StatementId insert, range, at, holds, ordinal, bytes, chunk_end, last_up_to, head, remove_after;
   StatementId sync_status, set_upstream_head, set_backend_id, set_sync_metadata, sync_metadata;
   StatementId move_accepted, add_accepted, forget_sessions, accepted, number;
   StatementId add_refused, forget_refused, refused, counters;
@@ -223,6 +225,8 @@ Result<bool> CheckFile(const std::string& vfs_name, const std::string& file) {
   if (facts->user_version != kFormatVersion) {
     return Corrupt("format " + std::to_string(facts->user_version) + " does not exist");
   }
+  // It was before its tables came. To open it would write to what may be damaged elsewhere too.
+  if (!facts->wal) return Corrupt("its header says that it is not in WAL mode");
   for (const char* table : kTables) {
     if (std::ranges::find(facts->tables, table) == facts->tables.end()) {
       return Corrupt("the table " + std::string(table) + " is missing");
@@ -300,7 +304,11 @@ Result<void> Eventlog::Impl::Open(const std::string& vfs_name) {
     if (!exists) LS_TRY(CreateTables());
   }
   LS_TRY(PrepareStatements());
-  committed = current = LS_TRY(ReadHeads());
+  Result<Heads> heads = ReadHeads();
+  if (!heads.ok() && heads.error().code == ErrorCode::kSql) {
+    return Corrupt("a column is missing: " + heads.error().message);
+  }
+  committed = current = LS_TRY(std::move(heads));
   return Ok();
 }
 
@@ -320,6 +328,7 @@ Result<void> Eventlog::Impl::PrepareStatements() {
       {&statements.at, kAtSql},
       {&statements.holds, kHoldsSql},
       {&statements.ordinal, kOrdinalSql},
+      {&statements.bytes, kBytesSql},
       {&statements.chunk_end, kChunkEndSql},
       {&statements.last_up_to, kLastUpToSql},
       {&statements.head, kHeadSql},
@@ -339,11 +348,7 @@ Result<void> Eventlog::Impl::PrepareStatements() {
       {&statements.refused, kRefusedSql},
       {&statements.counters, kCountersSql}};
   for (const auto& [statement, sql] : wanted) {
-    Result<StatementId> prepared = database->Prepare(sql);
-    if (!prepared.ok() && prepared.error().code == ErrorCode::kSql) {
-      return Corrupt("a column is missing: " + prepared.error().message);
-    }
-    *statement = LS_TRY(std::move(prepared));
+    *statement = LS_TRY(database->PrepareInternal(sql));
   }
   return Ok();
 }
@@ -652,9 +657,13 @@ Result<std::vector<Event>> Eventlog::Impl::ReadRange(const SeqNum& after, uint32
   const int64_t start = LS_TRY(OrdinalOf(after));
   const int64_t all = static_cast<int64_t>(current.event_count);
   if (start >= all || count == 0) return std::vector<Event>();
-  const int64_t wanted = start + std::min<int64_t>(count, all - start);
-  const int64_t end = LS_TRY(database->QueryInt(
-      statements.chunk_end, Binds({start, wanted, limits::kEventlogChunkBytes}), start + 1));
+  int64_t end = start + std::min<int64_t>(count, all - start);
+  // The sum alone costs a fraction of where it passes the limit, which it rarely does.
+  const int64_t bytes = LS_TRY(database->QueryInt(statements.bytes, Binds({start, end}), 0));
+  if (bytes > limits::kEventlogChunkBytes) {
+    end = LS_TRY(database->QueryInt(statements.chunk_end,
+                                    Binds({start, end, limits::kEventlogChunkBytes}), start + 1));
+  }
 
   RowsReader reader(LS_TRY(database->Query(statements.range, Binds({start, end}))));
   std::vector<Event> events;

@@ -628,6 +628,16 @@ TEST_F(EventlogTest, ARollbackModeDatabaseOfAnotherApplicationStaysInItsMode) {
   ExpectRefusedUntouched(ErrorCode::kCorruptEventlog, "another application");
 }
 
+TEST_F(EventlogTest, ALogInRollbackModeIsRefusedUntouched) {
+  Fill(3);
+  std::vector<Bytes> damaged = pool_.Snapshot();
+  constexpr size_t kReadVersion = 19;  // In the header: 2 is WAL.
+  ASSERT_EQ(damaged[0][kReadVersion], 2);
+  damaged[0][kReadVersion] = 1;
+  pool_.Restore(damaged);
+  ExpectRefusedUntouched(ErrorCode::kCorruptEventlog, "not in WAL mode");
+}
+
 TEST_F(EventlogTest, ALogWithoutItsTablesIsRefusedUntouched) {
   for (const std::string table : {"eventlog", "__livestore_sync_status", "__livestore_session"}) {
     pool_.Restore({{}, {}, {}});

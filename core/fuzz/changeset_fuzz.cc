@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/base/check.h"
+#include "core/fuzz/corpus.h"
 #include "core/fuzz/patch.h"
 #include "core/sqlite/changeset.h"
 #include "core/sqlite/savepoint.h"
@@ -45,6 +46,18 @@ Changed MakeChanged() {
   return made;
 }
 
+Corpus MakeCorpus() {
+  const Bytes& valid = MakeChanged().changeset;
+  const BytesView all(valid);
+  // Edits: (offset:u16 value:u8)*.
+  return {{"valid", Chosen(0, valid)},
+          {"half", Chosen(0, all.first(valid.size() / 2))},
+          {"unedited", Chosen(1, {})},
+          {"next_version", Chosen(1, Bytes{0, 0, 2})},
+          {"other_columns", Chosen(1, Bytes{4, 0, 3})},
+          {"other_rows", Chosen(1, Bytes{16, 0, 9, 40, 0, 1, 60, 0, 255})}};
+}
+
 }  // namespace
 }  // namespace livestore
 
@@ -66,4 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   LS_CHECK(made.Rows() == before);
   return 0;
+}
+
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  return livestore::OfferCorpus(*argc, *argv, &livestore::MakeCorpus);
 }

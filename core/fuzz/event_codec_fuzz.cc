@@ -6,6 +6,7 @@
 
 #include "core/base/check.h"
 #include "core/event/event_codec.h"
+#include "core/fuzz/corpus.h"
 #include "core/fuzz/patch.h"
 
 namespace livestore {
@@ -82,6 +83,27 @@ void CheckEvents(BytesView bytes) {
   LS_CHECK(again.ok() && *again == *events);
 }
 
+Corpus MakeCorpus() {
+  const History history{.accepted = 300, .news = ValidNews()};
+  const Bytes push = EncodePushOf(ValidPush());
+  ByteWriter commit;  // JavaScript writes what an app commits; core only reads it.
+  for (const uint32_t word : {1u, 0u, 1u, 5u, 10u, 0u}) commit.U32(word);
+  commit.I64(-7);
+  commit.Raw(AsBytes(R"(uiSet{"id":"a"})"));
+  commit.Align(8);
+  return {{"run", Chosen(0, EncodeRunOf(ValidRun()))},
+          {"push", Chosen(2, push)},
+          {"push_half", Chosen(2, BytesView(push).first(push.size() / 2))},
+          {"push_edited", Chosen(3, Bytes{9, 0, 1, 30, 0, 255})},
+          {"news", Chosen(4, EncodeNews(ValidNews()))},
+          {"history", Chosen(6, EncodeHistory(history))},
+          {"page", Chosen(8, EncodePage(ValidPage()))},
+          {"page_edited", Chosen(9, Bytes{1, 0, 0, 20, 0, 128})},
+          {"head", Chosen(10, EncodeHead(ValidRun().base))},
+          {"events", Chosen(12, EncodeEvents(ValidRun().events))},
+          {"new_events", Chosen(14, commit.view())}};
+}
+
 }  // namespace
 }  // namespace livestore
 
@@ -118,4 +140,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       static_cast<void>(DecodeNewEvents(rest));
   }
   return 0;
+}
+
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  return livestore::OfferCorpus(*argc, *argv, &livestore::MakeCorpus);
 }

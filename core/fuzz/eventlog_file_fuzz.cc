@@ -6,6 +6,7 @@
 
 #include "core/base/check.h"
 #include "core/eventlog/eventlog.h"
+#include "core/fuzz/corpus.h"
 #include "core/fuzz/patch.h"
 #include "core/sqlite/memory_pool.h"
 #include "core/sqlite/pool_vfs.h"
@@ -52,6 +53,20 @@ Bytes MakeLog() {
   return Read(pool);
 }
 
+Corpus MakeCorpus() {
+  // Edits of a valid log: (offset:u16 value:u8)*. Page 1 is SQLite's header and the schema.
+  return {{"valid", {}},
+          {"page_size", {16, 0, 32}},
+          {"rollback_mode", {18, 0, 1, 19, 0, 1}},
+          {"fewer_pages", {31, 0, 3}},
+          {"utf16", {59, 0, 2}},
+          {"newer_format", {63, 0, 2}},
+          {"another_application", {68, 0, 1}},
+          {"first_page_only", {0, 16, 0}},
+          {"cells_of_page_2", {4, 16, 255, 8, 16, 255}},
+          {"rows_of_page_2", {240, 31, 9, 200, 31, 200, 150, 31, 1}}};
+}
+
 }  // namespace
 }  // namespace livestore
 
@@ -83,4 +98,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   LS_CHECK(Read(pool) == damaged);
   return 0;
+}
+
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  return livestore::OfferCorpus(*argc, *argv, &livestore::MakeCorpus);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/check.h"
+#include "core/fuzz/corpus.h"
 #include "core/sync/merge.h"
 
 namespace livestore {
@@ -61,6 +62,22 @@ void CheckOutcome(const SyncState& state, const std::vector<Event>& upstream,
   LS_CHECK(std::equal(outcome.materialize.rbegin(), outcome.materialize.rend(), upstream.rbegin()));
 }
 
+Corpus MakeCorpus() {
+  // A side (even: the backend's), where upstream stands, pending, upstream, how many are known. An
+  // event: bit 0 client-only, then its generation, then its name.
+  constexpr uint8_t kA = 0;
+  constexpr uint8_t kB = 8;
+  constexpr uint8_t kMine = 1;
+  return {{"nothing", {0, 0, 0, 0, 0}},
+          {"confirmed", {0, 1, 2, kA, kB, 2, kA, kB, 0}},
+          {"rebased", {0, 1, 2, kA, kB, 1, kB, 0}},
+          {"confirmed_in_part", {0, 3, 3, kA, kA, kA, 2, kA, kB, 0}},
+          {"client_only_between", {0, 1, 4, kA, kMine, kA, kMine, 2, kA, kA, 1}},
+          {"from_the_leader", {1, 0, 2, 3, kMine, kA, kB, 3, kMine, kA, kB, 2}},
+          {"leader_rebased", {1, 2, 0, 2, kA, kMine, 4, kB, kMine, kA, kB, 1}},
+          {"generations", {0, 0, 3, 2, 4, 2, 1, 4, 2}}};
+}
+
 }  // namespace
 }  // namespace livestore
 
@@ -94,4 +111,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     LS_CHECK(without.rebased.size() + 1 == without.roll_back);
   }
   return 0;
+}
+
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  return livestore::OfferCorpus(*argc, *argv, &livestore::MakeCorpus);
 }

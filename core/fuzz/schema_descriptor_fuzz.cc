@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/base/check.h"
+#include "core/fuzz/corpus.h"
 #include "core/fuzz/patch.h"
 #include "core/sqlite/database.h"
 #include "core/state/schema_descriptor.h"
@@ -40,6 +41,22 @@ void Check(std::string_view json) {
   }
 }
 
+Corpus MakeCorpus() {
+  const auto text = [](std::string json) { return Chosen(0, AsBytes(json)); };
+  const auto replaced = [&](std::string_view part, std::string_view by) {
+    std::string json(kValid);
+    return text(json.replace(json.find(part), part.size(), by));
+  };
+  return {{"valid", text(std::string(kValid))},
+          {"no_tables", text(R"({"version":1,"tables":[]})")},
+          {"unfinished", text(std::string(kValid.substr(0, kValid.size() / 2)))},
+          {"another_version", replaced("\"version\":1", "\"version\":2")},
+          {"no_such_type", replaced("\"type\":\"integer\"", "\"type\":\"any\"")},
+          {"sql_default", replaced("{\"value\":3}", "{\"sql\":\"1 + 2\"}")},
+          {"quoted_name", replaced("todos", "a\"\"b")},
+          {"edited", Chosen(1, Bytes{30, 0, 'x', 90, 0, '"'})}};
+}
+
 }  // namespace
 }  // namespace livestore
 
@@ -55,4 +72,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Check(AsText(Patched(Bytes(valid.begin(), valid.end()), rest)));
   }
   return 0;
+}
+
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  return livestore::OfferCorpus(*argc, *argv, &livestore::MakeCorpus);
 }

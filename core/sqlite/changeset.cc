@@ -199,17 +199,16 @@ Result<TableShape> LearnShape(Database& database, const std::string& table) {
                     [&](sqlite3_stmt* row) {
                       columns.push_back({ColumnText(row, 0), sqlite3_column_int(row, 1) != 0});
                     }));
-  bool has_triggers = false;
-  LS_TRY(ForEachRow(database,
-                    "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND "
-                    "tbl_name = ?1 COLLATE NOCASE LIMIT 1",
-                    table, [&](sqlite3_stmt*) { has_triggers = true; }));
   // SQLite has no flag for AUTOINCREMENT. The keyword in a comment or a default is a false alarm
   // that costs nothing: such a table just has no row among the sequences.
+  bool has_triggers = false;
   LS_TRY(ForEachRow(database,
-                    "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND "
-                    "name = ?1 COLLATE NOCASE AND sql LIKE '%autoincrement%'",
-                    table, [&](sqlite3_stmt*) { shape.auto_increment = true; }));
+                    "SELECT max(type = 'trigger'), max(type = 'table' AND sql LIKE "
+                    "'%autoincrement%') FROM sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE",
+                    table, [&](sqlite3_stmt* row) {
+                      has_triggers = sqlite3_column_int(row, 0) != 0;
+                      shape.auto_increment = sqlite3_column_int(row, 1) != 0;
+                    }));
   const std::string rowid = without_rowid ? "" : RowidName(columns);
 
   shape.columns = static_cast<uint32_t>(columns.size());

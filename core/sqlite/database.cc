@@ -20,8 +20,6 @@ namespace livestore {
 namespace {
 
 constexpr size_t kPageSize = 4096;
-// 16 MiB per connection: the state of an ordinary app fits, and scans do not go to storage.
-constexpr char kConnectionPragmas[] = "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384";
 // A WAL that one large transaction has blown up is cut back to this when it is written anew.
 constexpr char kWalLimitPragma[] = "PRAGMA journal_size_limit=8388608";
 
@@ -188,6 +186,8 @@ const char* HeaderFault(BytesView image) {
 }  // namespace
 
 struct Database::Impl {
+  struct Collected;
+
   struct Statement {
     StatementInfo info;
     Origin origin = Origin::kApp;
@@ -302,7 +302,7 @@ struct Database::Impl {
     sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, static_cast<int>(limits::kSqlBytesMax));
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_set_authorizer(db, Authorize, this);
-    return Execute(kConnectionPragmas);
+    return Ok();
   }
 
   // The authorizer. Returning anything but OK or IGNORE fails the compilation.
@@ -397,7 +397,9 @@ struct Database::Impl {
     statement.info.sql = sql;
     statement.origin = statement_origin;
     const auto id = static_cast<StatementId>(statements.size());
-    if (Result<void> compiled = Compile(id); !compiled.ok()) {
+    // Many statements of core are never run by a connection; an app wants to know at once.
+    Result<void> compiled = statement_origin == Origin::kApp ? Compile(id) : Ok();
+    if (!compiled.ok()) {
       statements.pop_back();
       return std::move(compiled).error();
     }
@@ -405,7 +407,7 @@ struct Database::Impl {
     return id;
   }
 
-  // Compiles a statement and learns what there is to know of it.
+  // Compiles a statement and, of an app's, learns what there is to know of it.
   Result<void> Compile(StatementId id) {
     if (unusable) [[unlikely]]
       return *unusable;
@@ -449,6 +451,18 @@ struct Database::Impl {
       Refuse(statement, "OR ROLLBACK");
       return Ok();
     }
+    statement.compiled = compiled;
+    LinkNewest(id);
+    compiled_count++;
+    EvictOldest();
+    if (is_app) Describe(statement, found);
+    return Ok();
+  }
+
+  // What only apps ask for. Tables are learned from `found` and from the compiled program.
+  void Describe(Statement& statement, Collected& found) {
+    sqlite3_stmt* const compiled = statement.compiled;
+    StatementInfo& info = statement.info;
     info.columns.clear();
     if (info.read_only) {
       const int columns = sqlite3_column_count(compiled);
@@ -470,11 +484,6 @@ struct Database::Impl {
     for (const TableId table : found.writes) {
       if (schema_tables.Contains(table)) info.writes.Add(table);
     }
-    statement.compiled = compiled;
-    LinkNewest(id);
-    compiled_count++;
-    EvictOldest();
-    return Ok();
   }
 
   static void Refuse(Statement& statement, std::string_view what) {
@@ -779,6 +788,25 @@ Result<std::unique_ptr<Database>> Database::OpenInMemory() {
   return std::unique_ptr<Database>(new Database(std::move(impl)));
 }
 
+Result<std::unique_ptr<Database>> Database::OpenImage(BytesView image) {
+  const auto malformed = [](const std::string& why) {
+    return Error{ErrorCode::kMalformedBytes, "the bytes are no database image: " + why};
+  };
+  if (const char* const fault = HeaderFault(image); fault != nullptr) return malformed(fault);
+  std::unique_ptr<Database> database = LS_TRY(OpenInMemory());
+  Impl& self = *database->impl_;
+  self.deserializing = true;
+  const auto size = static_cast<sqlite3_int64>(image.size());
+  const int result = sqlite3_deserialize(self.db, "main", const_cast<uint8_t*>(image.data()), size,
+                                         size, SQLITE_DESERIALIZE_READONLY);
+  self.deserializing = false;
+  if (result != SQLITE_OK) return malformed(sqlite3_errstr(result));
+  if (Result<void> read = self.Execute(kReadSchema); !read.ok()) {
+    return malformed(read.error().message);
+  }
+  return database;
+}
+
 Result<std::unique_ptr<Database>> Database::Open(const std::string& vfs_name,
                                                  const std::string& file, Durability durability) {
   auto impl = std::make_unique<Impl>();
@@ -881,12 +909,12 @@ Result<BytesView> Database::Query(StatementId statement, BytesView binds) {
   if (!found->refusal.empty()) [[unlikely]] {
     return Error{ErrorCode::kReadOnlyQuery, found->refusal};
   }
+  sqlite3_stmt* const compiled = LS_TRY(self.Use(statement));
   if (!found->info.read_only) [[unlikely]] {
     return Error{ErrorCode::kReadOnlyQuery,
                  "a query may not write; state changes only through events. In: " +
                      ShortenSql(found->info.sql)};
   }
-  sqlite3_stmt* const compiled = LS_TRY(self.Use(statement));
   const bool was_in_transaction = self.InTransaction();
   if (Result<void> bound = BindPacked(compiled, binds); !bound.ok()) [[unlikely]] {
     return std::move(bound).error();
@@ -952,9 +980,6 @@ Result<Bytes> Database::Serialize() {
 
 Result<void> Database::Deserialize(BytesView image) {
   Impl& self = *impl_;
-  const auto malformed = [](const std::string& why) {
-    return Error{ErrorCode::kMalformedBytes, "the bytes are no database image: " + why};
-  };
   if (!self.in_memory) {
     return Error{ErrorCode::kInvalidArgument, "only an in-memory database can be replaced"};
   }
@@ -962,21 +987,7 @@ Result<void> Database::Deserialize(BytesView image) {
   for (sqlite3_stmt* open = nullptr; (open = sqlite3_next_stmt(self.db, open)) != nullptr;) {
     LS_CHECK(sqlite3_stmt_busy(open) == 0);
   }
-  if (const char* const fault = HeaderFault(image); fault != nullptr) return malformed(fault);
-  {
-    // A look at the schema through another connection, which only reads and copies nothing.
-    Impl probe;
-    LS_TRY(probe.Connect(":memory:", nullptr));
-    probe.deserializing = true;
-    const auto size = static_cast<sqlite3_int64>(image.size());
-    int result = sqlite3_deserialize(probe.db, "main", const_cast<uint8_t*>(image.data()), size,
-                                     size, SQLITE_DESERIALIZE_READONLY);
-    if (result != SQLITE_OK) return malformed(sqlite3_errstr(result));
-    probe.deserializing = false;
-    if (Result<void> read = probe.Execute(kReadSchema); !read.ok()) {
-      return malformed(read.error().message);
-    }
-  }
+  (void)LS_TRY(OpenImage(image));
   auto* const copy = static_cast<uint8_t*>(sqlite3_malloc64(image.size()));
   if (copy == nullptr) return Error{ErrorCode::kInternal, "out of memory for a database image"};
   std::memcpy(copy, image.data(), image.size());
@@ -988,7 +999,7 @@ Result<void> Database::Deserialize(BytesView image) {
                           SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
   self.deserializing = false;
   if (result != SQLITE_OK) return SqliteError(self.db, result, "replacing the database");
-  return self.Execute(kConnectionPragmas);
+  return Ok();
 }
 
 TableNames& Database::table_names() { return impl_->names; }

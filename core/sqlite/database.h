@@ -39,7 +39,7 @@ struct ChangesetState;
 
 using StatementId = uint32_t;  // 1 and up; 0 is none.
 
-// Filled when a text is first prepared, and again when it is recompiled.
+// Filled when a text of the app is first prepared, and again when it is recompiled.
 struct StatementInfo {
   std::string sql;
   std::vector<std::string> columns;     // Names of the result columns; empty for a write.
@@ -68,6 +68,9 @@ class Database {
                                                 const std::string& file, Durability durability);
   // A private database in memory, no VFS files.
   static Result<std::unique_ptr<Database>> OpenInMemory();
+  // `image`, read only and where it lies: it must outlive the result. Fails with kMalformedBytes
+  // when the bytes are no database of 4 KiB pages in rollback mode.
+  static Result<std::unique_ptr<Database>> OpenImage(BytesView image);
   // Deletes `file` and its -wal and -journal, which no connection may have open. Fails with
   // kStorageIo.
   static Result<void> Remove(const std::string& vfs_name, const std::string& file);
@@ -88,7 +91,7 @@ class Database {
   // Fails with kSql (message holds the SQL and SQLite's words), kLimitExceeded.
   Result<StatementId> Prepare(std::string_view sql);
   // The same for SQL written in core, which may do what an app's may not. It has numbers of its
-  // own.
+  // own, is compiled when it is first used and fails then, and nobody asks for its Info.
   Result<StatementId> PrepareInternal(std::string_view sql);
   // REQUIRES: `statement` came from Prepare of this connection. The reference stays valid; what it
   // refers to is updated when the statement is recompiled.
@@ -114,8 +117,7 @@ class Database {
   // The whole database as the bytes of a rollback-mode (not WAL) database file.
   Result<Bytes> Serialize();
   // Replaces an in-memory database by `image`. All statements are recompiled on their next use.
-  // Fails with kMalformedBytes when the bytes are no database of 4 KiB pages in rollback mode; this
-  // one is then unchanged.
+  // Fails as OpenImage does; this one is then unchanged.
   Result<void> Deserialize(BytesView image);
 
   [[nodiscard]] TableNames& table_names();

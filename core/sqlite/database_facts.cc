@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -76,6 +77,12 @@ Result<std::optional<DatabaseFacts>> ReadDatabaseFacts(const std::string& vfs_na
   }
   if (result == SQLITE_DONE) {
     result = ForEachRow(raw, "pragma user_version", first_int(facts.user_version));
+  }
+  if (result == SQLITE_DONE) {
+    result = ForEachRow(raw, "pragma journal_mode", [&facts](sqlite3_stmt* row) {
+      const auto* mode = reinterpret_cast<const char*>(sqlite3_column_text(row, 0));
+      facts.wal = mode != nullptr && std::strcmp(mode, "wal") == 0;
+    });
   }
   if (result == SQLITE_DONE) {
     if (!EndsWithinAPage(raw, file)) return std::optional(std::move(facts));

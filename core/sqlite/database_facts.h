@@ -16,6 +16,7 @@ namespace livestore {
 struct DatabaseFacts {
   int64_t application_id = 0;
   int64_t user_version = 0;
+  bool wal = false;  // Else it is in rollback mode, which Database::Open would change.
   std::vector<std::string> tables;  // Names, in order of creation; also of views and indexes.
 };
 

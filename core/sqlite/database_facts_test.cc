@@ -67,6 +67,7 @@ TEST_F(DatabaseFactsTest, AreReadFromTheDatabaseAndFromItsWal) {
   EXPECT_EQ((*facts)->application_id, 7);
   EXPECT_EQ((*facts)->user_version, 0);
   EXPECT_EQ((*facts)->tables, std::vector<std::string>{"t"});
+  EXPECT_TRUE((*facts)->wal);
 
   std::vector<Bytes> crashed;
   {

@@ -150,7 +150,8 @@ int64_t Number(Database& database, std::string_view sql) {
 // By SQLite's own check; the module for browsers is built without it, and reads every row instead.
 bool IsSound(Database& database) {
   constexpr char kCheck[] = "SELECT integrity_check = 'ok' FROM pragma_integrity_check";
-  const bool has_check = database.PrepareInternal(kCheck).ok();
+  const Result<StatementId> check = database.PrepareInternal(kCheck);
+  const bool has_check = check.ok() && database.Compiled(*check).ok();
   return Number(database, has_check ? kCheck : "SELECT count(body) >= 0 FROM t") == 1;
 }
 

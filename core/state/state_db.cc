@@ -135,12 +135,13 @@ Result<std::optional<StateHead>> ReadStateHead(Database& database) {
   if (LS_TRY(ReadInt(database, kHasUndoSql, 0)) == 0) {
     return Corrupt("__livestore_undo is missing");
   }
-  const Result<StatementId> read_head = database.PrepareInternal(kReadHeadSql);
-  if (!read_head.ok()) {
-    if (read_head.error().code != ErrorCode::kSql) return read_head.error();
+  const StatementId read_head = LS_TRY(database.PrepareInternal(kReadHeadSql));
+  const Result<BytesView> rows = database.Query(read_head, NoBinds());
+  if (!rows.ok()) {
+    if (rows.error().code != ErrorCode::kSql) return rows.error();
     return Corrupt("__livestore_state has other columns");
   }
-  RowsReader row(LS_TRY(database.Query(*read_head, NoBinds())));
+  RowsReader row(*rows);
   if (row.rows() != 1) return Corrupt("__livestore_state has no head");
   const std::optional<Head> head = ReadHeadCells(row);
   const Cell schema_hash = row.Next();
@@ -392,8 +393,7 @@ Result<void> StateDb::Impl::CreateAll() {
 Result<void> StateDb::LoadImage(BytesView image, const std::optional<Head>& expected) {
   Impl& self = *impl_;
   // Looked at in a database of its own, so that a refused image leaves no trace in this one.
-  const std::unique_ptr<Database> probe = LS_TRY(Database::OpenInMemory());
-  LS_TRY(probe->Deserialize(image));
+  const std::unique_ptr<Database> probe = LS_TRY(Database::OpenImage(image));
   Result<std::optional<StateHead>> head = ReadStateHead(*probe);
   if (!head.ok()) {
     Error error = std::move(head).error();
