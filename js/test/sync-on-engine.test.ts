@@ -302,6 +302,38 @@ describe('another backend', () => {
     expect(server.log).toEqual(['theirs'])
     expect(tab.ids()).toEqual(['synced', 'pending'])
   })
+
+  test('ends every store on wish, with a code, and nothing is lost or taken', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const tab = await moved({ onBackendIdMismatch: 'shutdown' })
+    expect(server.log).toEqual(['theirs'])
+    expect(() => tab.ids()).toThrow(expect.objectContaining({ code: 'SyncBackendReplaced' }))
+    expect(said.mock.calls).toEqual([[expect.stringContaining('SyncBackendReplaced')]])
+    const again = await devices[0]?.origin.openTab()
+    expect(again?.ids()).toEqual(['synced', 'pending'])
+    await pass(longEnough)
+    expect(() => again?.ids()).toThrow(expect.objectContaining({ code: 'SyncBackendReplaced' }))
+  })
+})
+
+test('a backend that fails ends the stores on wish, and keeps what they committed', async () => {
+  vi.spyOn(console, 'error').mockImplementation(() => undefined)
+  const device = new Device({ onSyncError: 'shutdown' })
+  const [a, b] = [await device.origin.openTab(), await device.origin.openTab()]
+  device.connection.setOnline(false)
+  await pass(longEnough)
+  a.add('offline')
+  b.add('is no failure')
+  device.connection.setOnline(true)
+  device.connection.trouble = (call) => (call === 'push' ? undefined : Promise.reject('broken'))
+  b.add('last')
+  await pass(longEnough)
+  for (const { store } of [a, b]) {
+    expect(() => store.commit()).toThrow(expect.objectContaining({ code: 'SyncFailed' }))
+  }
+  device.connection.trouble = () => undefined
+  const after = await device.origin.openTab()
+  expect(after.ids()).toEqual(['offline', 'is no failure', 'last'])
 })
 
 describe('a backend that', () => {

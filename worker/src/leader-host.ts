@@ -208,6 +208,8 @@ export class LeaderHost {
       clock,
       leader,
       makeBackend: () => sync.makeBackend({ storeId, clientId, payload }),
+      setup: sync,
+      onFatal: (code, message) => this.#server.end(code, message),
       drainSoon: () => this.#server.drainSoon(),
       onCrash: (error) => this.#server.crash(error),
       warn: (message) => this.#env.warn(message),

@@ -64,6 +64,8 @@ const connect = async (
       clock,
       leader,
       makeBackend: () => setup.makeBackend({ storeId, clientId, payload: syncPayload }),
+      setup,
+      onFatal: (code, message) => server.end(code, message),
       drainSoon: () => server.drainSoon(),
       onCrash: (error) => server.crash(error),
       warn: (message) => console.warn(`livestore-wasm: ${message}`),

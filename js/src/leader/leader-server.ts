@@ -100,6 +100,9 @@ export class LeaderServer {
   readonly #warnings: BootStatus[] = []
   #lastStatus: BootStatus | undefined
 
+  /** Why the stores are to end, once they are. */
+  #ending: { readonly code: string; readonly message: string } | undefined
+
   #drainAsked = false
   /** Set while storage refuses: the sessions know, and a timer will drain again. */
   #retry: { readonly delayMs: number; readonly cancel: () => void } | undefined
@@ -125,8 +128,9 @@ export class LeaderServer {
       session.port.close()
       return { drop }
     }
-    if (this.#phase.name === 'failed') {
-      this.#refuse(session, this.#phase.code, this.#phase.message)
+    const failure = this.#phase.name === 'failed' ? this.#phase : this.#ending
+    if (failure !== undefined) {
+      this.#refuse(session, failure.code, failure.message)
       return { drop }
     }
     if (this.#sessions.size >= sessionsMax) {
@@ -185,6 +189,22 @@ export class LeaderServer {
     this.#phase = { name: 'failed', code, message }
     this.#retry?.cancel()
     for (const session of [...this.#sessions.values()]) this.#refuse(session, code, message)
+  }
+
+  /**
+   * The stores are to end. Sessions that follow are told so, and what they still push is taken in;
+   * who waits to be welcomed, or comes later, is refused.
+   */
+  end(code: string, message: string): void {
+    if (this.#ending !== undefined) return
+    this.#ending = { code, message }
+    for (const session of [...this.#sessions.values()]) {
+      if (session.live || session.rejoining) {
+        session.port.post({ type: 'error', code, message, retrying: true })
+      } else {
+        this.#refuse(session, code, message)
+      }
+    }
   }
 
   /** Takes in what has been pushed so far, answers it, and closes every port. */

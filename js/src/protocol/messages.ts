@@ -133,7 +133,8 @@ export interface RejoinMessage {
 
 /**
  * Something failed in the leader. With `retrying` the leader keeps every push and goes on trying,
- * and their answers will still come; without it this port is of no more use.
+ * and their answers will still come; if it is the syncing that has ended (`Sync…`), the store is to
+ * end too. Without `retrying` this port is of no more use.
  */
 export interface ErrorMessage {
   readonly type: 'error'

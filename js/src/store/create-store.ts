@@ -163,10 +163,11 @@ const drive = (
       if (isReady && status.stage === 'warning') console.warn(`livestore: ${status.message}`)
       else onBootStatus(status)
     },
-    onTrouble: ({ code, message }) =>
-      console.error(
-        `livestore: the leader cannot store events at the moment (${code}): ${message}`,
-      ),
+    onTrouble: (error) => {
+      if (error.code.startsWith('Sync')) return control.end(error)
+      const { code, message } = error
+      console.error(`livestore: the leader cannot store events at the moment (${code}): ${message}`)
+    },
     onFailure,
   })
   link.start({ onPort: (port) => driver.attach(port), onFailure })

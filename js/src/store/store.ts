@@ -119,6 +119,8 @@ export interface StoreControl {
   onStatus(): void
   /** Events that the leader has not confirmed yet; 0 after the end. */
   pendingCount(): number
+  /** Shuts the store down because of `error`, which later calls throw. */
+  end(error: LiveStoreError): void
 }
 
 export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = unknown> {
@@ -137,6 +139,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   #storageMode: StorageMode
   #driver: SessionDriver | undefined
   #shutdown: Promise<void> | undefined
+  #cause: LiveStoreError | undefined
   #isEnded = false
 
   private constructor(parts: StoreParts<Schema, Context>) {
@@ -175,6 +178,12 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
         onFollow: (outcome) => store.#onFollow(outcome),
         onStatus: () => store.#onStatus(),
         pendingCount: () => (store.#isEnded ? 0 : store.#session.syncStatus().pendingCount),
+        end: (error) => {
+          if (store.#shutdown !== undefined) return
+          console.error(`livestore: the store is shut down (${error.code}): ${error.message}`)
+          store.#cause = error
+          void store.shutdown()
+        },
       },
     }
   }
@@ -484,9 +493,11 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
 
   #checkUse(operation: string): void {
     if (this.#shutdown !== undefined) {
+      const cause = this.#cause
       throw new LiveStoreError(
-        'Closed',
-        `${operation}: the store '${this.storeId}' has been shut down`,
+        cause?.code ?? 'Closed',
+        `${operation}: the store '${this.storeId}' has been shut down` +
+          (cause === undefined ? '' : `: ${cause.message}`),
       )
     }
     if (this.#parts.isMaterializing()) {
