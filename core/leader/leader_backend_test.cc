@@ -81,9 +81,11 @@ class LeaderBackendTest : public ::testing::Test {
   // The whole log as "number name args-id" from oldest to newest.
   std::string Log() {
     const Joined joined = *leader().Join(Head{}, "reader");
-    const History history = *DecodeHistory(joined.history);
+    return Named(DecodeHistory(joined.history)->news.run.events);
+  }
+  static std::string Named(const std::vector<Event>& events) {
     std::string text;
-    for (const Event& event : history.news.run.events) {
+    for (const Event& event : events) {
       const auto args = nlohmann::json::parse(event.args_json, nullptr, false);
       text += ToString(event.seq) + ":" + args.value("id", "?") + " ";
     }
@@ -211,11 +213,23 @@ TEST_F(LeaderBackendTest, Law6_AnEventWhoseMaterializerFailsIsSkippedAndReported
   EXPECT_EQ(leader().sync_status().upstream_head, 4u);
 }
 
+TEST_F(LeaderBackendTest, Law4_WhoJoinsFromBeforeASkippedEventIsGivenTheImageAlsoAfterARestart) {
+  Pulled(Foreign(0, {TodoCreated("a")}));
+  const Head before = leader().head();
+  Pulled(Foreign(1, {Broken()}));
+  const Head after = leader().head();
+  for (const bool restarted : {false, true}) {
+    if (restarted) Start();
+    EXPECT_TRUE(leader().Join(before, "tab")->image.has_value()) << restarted;
+    EXPECT_FALSE(leader().Join(after, "tab")->image.has_value()) << restarted;
+  }
+}
+
 TEST_F(LeaderBackendTest, APendingEventThatFailsAfterARebaseStaysInItsPlace) {
   Commit({TodoCreated("a", "mine"), TodoCreated("b")});
   const DrainOutcome outcome = Pulled(Foreign(0, {TodoCreated("a", "theirs")}));
   EXPECT_THAT(OnlyNews(outcome).skipped, ElementsAre(1));
-  EXPECT_EQ(Log(), "e1:a e2r1:a e3r1:b ") << "accepted is accepted";
+  EXPECT_EQ(Named(OnlyNews(outcome).run.events), "e1:a e2r1:a e3r1:b ") << "accepted is accepted";
   EXPECT_EQ(TodoRows(leader()), "atheirs0bt0");
 }
 
