@@ -165,7 +165,8 @@ class Leader {
   Result<void> SubmitOrphans(BytesView push_bytes);
   // Takes everything queued into the log: pages of the backend first, then pushes. On failure
   // (kStorageFull, kStorageIo) everything not yet taken in stays queued, nothing is half done, and
-  // Drain may be tried again.
+  // Drain may be tried again. kSyncBackendReplaced: the log cannot follow the backend to another
+  // one, and syncing has halted.
   Result<DrainOutcome> Drain();
   // True if a Drain would do, or has to tell, anything.
   [[nodiscard]] bool HasWork() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 #include "core/base/check.h"
 #include "core/base/limits.h"
@@ -300,7 +301,12 @@ void Leader::Impl::OnBackendId(std::string id) {
     new_backend_id = std::move(id);
     return;
   }
+  Halt();
+}
+
+void Leader::Impl::Halt() {
   halted = true;
+  new_backend_id.reset();
   if (backend->pulling()) pulls_to_stop.push_back(backend->pull());
 }
 
@@ -310,6 +316,13 @@ Result<void> Leader::Impl::ReplaceBackend(DrainOutcome& /*out*/) {
   std::vector<Event> pending = LS_TRY(EventsAfter({.global = eventlog->upstream_head()}));
   uint32_t generation = 0;
   for (const Event& event : pending) generation = std::max(generation, event.seq.generation);
+  if (generation == std::numeric_limits<uint32_t>::max()) {
+    // Numbers that start over would make heads of another history look known. Only a session that
+    // lies comes here.
+    Halt();
+    return Error{ErrorCode::kSyncBackendReplaced,
+                 "the log cannot move to another sync backend: its generations are used up"};
+  }
   Renumber(pending, kRootSeqNum, generation + 1);
 
   LS_TRY(eventlog->RemoveAfter(kRootSeqNum));

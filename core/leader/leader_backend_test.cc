@@ -316,6 +316,22 @@ TEST_F(LeaderBackendTest, AnotherBackendGetsWhatTheOldOneHadNotConfirmed) {
   EXPECT_EQ(requests[1].cursor, 0u);
 }
 
+TEST_F(LeaderBackendTest, Law8_ALogWhoseGenerationsAreUsedUpIsLeftAloneByAnotherBackend) {
+  Pulled(Foreign(0, {TodoCreated("a")}), "old");
+  std::vector<Event> last = Numbered(leader().head().seq, {TodoCreated("b")});
+  last.back().seq.generation = std::numeric_limits<uint32_t>::max();
+  ASSERT_TRUE(leader().Submit(1, 1, Encoded(leader().head(), last)).ok());
+  Drain();
+  ASSERT_TRUE(Send({}, "new").ok());
+  const auto drained = leader().Drain();
+  ASSERT_FALSE(drained.ok());
+  EXPECT_EQ(drained.error().code, ErrorCode::kSyncBackendReplaced);
+  EXPECT_EQ(Log(), "e1:a e2r4294967295:b ");
+  EXPECT_TRUE(leader().sync_status().halted);
+  Commit({TodoCreated("c")});
+  EXPECT_EQ(TodoRows(leader()), "at0bt0ct0");
+}
+
 TEST_F(LeaderBackendTest, WithoutABackendEverythingIsSettledAtOnce) {
   Start(std::nullopt);
   const DrainOutcome outcome = Commit({TodoCreated("a"), NoteSet("n", "x")});

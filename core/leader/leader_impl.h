@@ -90,6 +90,8 @@ struct Leader::Impl {
   Result<void> MergePages(DrainOutcome& out);
   Result<void> TakeRefusal(DrainOutcome& out);
   void OnBackendId(std::string id);
+  // Stops syncing, for good.
+  void Halt();
   Result<void> ReplaceBackend(DrainOutcome& out);
   // Rewrites the end of log and state, inside of a group, and queues the news.
   Result<void> Rewrite(LogChange change, uint64_t upstream_head, DrainOutcome& out);

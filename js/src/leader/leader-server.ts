@@ -388,7 +388,12 @@ export class LeaderServer {
    */
   #drainFailed(thrown: unknown): void {
     if (!isStorageError(thrown)) {
-      this.crash(thrown)
+      if (isLiveStoreError(thrown) && thrown.code.startsWith('Sync')) {
+        this.end(thrown.code, thrown.message)
+        this.#drainNextTurn()
+      } else {
+        this.crash(thrown)
+      }
       return
     }
     const first = this.#retry === undefined
