@@ -458,6 +458,7 @@ Result<Joined> Leader::Join(const std::optional<Head>& cursor, std::string_view 
   history.refused = LS_TRY(self.eventlog->Refused(instance));
   history.counters = LS_TRY(self.eventlog->CountersAfter(self.settled.seq, instance));
   joined.history = EncodeHistory(history);
+  joined.client_id = self.eventlog->ClientId(self.options.client_id);
   return joined;
 }
 

@@ -316,6 +316,22 @@ TEST_F(LeaderBackendTest, AnotherBackendGetsWhatTheOldOneHadNotConfirmed) {
   EXPECT_EQ(requests[1].cursor, 0u);
 }
 
+TEST_F(LeaderBackendTest, AClientWhoseIdAnotherOneHasTakesANewOneForGood) {
+  const auto called = [this] { return leader().Join({}, "tab")->client_id; };
+  EXPECT_FALSE(Pulled(Numbered({}, {TodoCreated("a")}, "before")).rejoin)
+      << "our own, of a log that was reset";
+  Commit({TodoCreated("b")});
+  EXPECT_FALSE(Pulled(Numbered({.global = 1}, {TodoCreated("b")})).rejoin) << "the echo";
+  EXPECT_FALSE(Pulled(Numbered({.global = 2}, {TodoCreated("c")}, "before")).rejoin)
+      << "of a session that the log knows";
+  EXPECT_EQ(called(), "client");
+  EXPECT_TRUE(Pulled(Numbered({.global = 3}, {TodoCreated("d")}, "twin")).rejoin);
+  EXPECT_EQ(called(), "spare");
+  EXPECT_FALSE(Pulled(Numbered({.global = 4}, {TodoCreated("e")}, "third")).rejoin) << "once";
+  Start();
+  EXPECT_EQ(called(), "spare");
+}
+
 TEST_F(LeaderBackendTest, Law8_ALogWhoseGenerationsAreUsedUpIsLeftAloneByAnotherBackend) {
   Pulled(Foreign(0, {TodoCreated("a")}), "old");
   std::vector<Event> last = Numbered(leader().head().seq, {TodoCreated("b")});

@@ -163,6 +163,25 @@ describe('two clients', () => {
   })
 })
 
+test('a client whose id another one has goes by a new one, in every tab and for good', async () => {
+  const device = new Device()
+  const [a, b] = [await device.origin.openTab(), await device.origin.openTab()]
+  a.add('a1')
+  await pass(100)
+  const { clientId } = a.store
+  server.add('v1.TodoCreated', { id: 'twin', text: '' }, { clientId, sessionId: 'elsewhere' })
+  await pass(longEnough)
+  expect(a.store.clientId).not.toBe(clientId)
+  expect(b.store.clientId).toBe(a.store.clientId)
+  expect(printed).toEqual(Array(2).fill(expect.stringContaining(clientId)))
+  b.add('b1')
+  await pass(longEnough)
+  expect(server.events.map((event) => event.clientId)).toEqual([clientId, clientId, a.store.clientId])
+  expectConverged(a, b)
+  const later = await device.origin.openTab()
+  expect(later.store.clientId).toBe(a.store.clientId)
+})
+
 test('what was committed offline survives a reload, and is pushed once', async () => {
   const device = new Device()
   device.connection.setOnline(false)

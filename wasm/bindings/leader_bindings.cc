@@ -69,6 +69,8 @@ class LeaderHandle {
     }
     leader.on_backend_id_mismatch =
         static_cast<BackendIdMismatch>(options["onBackendIdMismatch"].as<int>());
+    leader.client_id = options["clientId"].as<std::string>();
+    leader.spare_client_id = options["spareClientId"].as<std::string>();
     vfs_ = LS_TRY(PoolVfs::Create(*pool_, BrowserEnvironment()));
     leader.vfs_name = vfs_->name();
     leader_ = LS_TRY(Leader::Open(std::move(leader), materializer_));
@@ -181,6 +183,7 @@ val Join(LeaderHandle& handle, const val& cursor, const std::string& instance) {
     val object = val::object();
     object.set("image", BytesOrUndefined(joined.image));
     object.set("history", BytesToJs(joined.history));
+    object.set("clientId", joined.client_id);
     return object;
   });
 }

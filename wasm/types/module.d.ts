@@ -36,6 +36,7 @@ export interface ClientSessionHandle {
   slot(): number
   schemaHash(): string
   loadImage(image: Uint8Array, history: Uint8Array): Reply<FollowOutcomeValue>
+  setClientId(id: string): void
   nextPush(): Uint8Array | undefined
   onPushAccepted(): VoidReply
   onPushRejected(): VoidReply
@@ -116,6 +117,9 @@ export interface LeaderOptionsValue {
   readonly backend: { readonly livePull: boolean; readonly jitterSeed: number } | undefined
   /** 0 reset, 1 ignore: the order of BackendIdMismatch in core/leader/leader.h. */
   readonly onBackendIdMismatch: 0 | 1
+  /** Empty: not known, and never replaced by the spare one. */
+  readonly clientId: string
+  readonly spareClientId: string
 }
 
 export interface LeaderCountersValue {
@@ -145,7 +149,11 @@ export interface LeaderHandle {
   join(
     cursor: Uint8Array | undefined,
     instance: string,
-  ): Reply<{ readonly image: Uint8Array | undefined; readonly history: Uint8Array }>
+  ): Reply<{
+    readonly image: Uint8Array | undefined
+    readonly history: Uint8Array
+    readonly clientId: string
+  }>
   nextRequests(nowMs: number): Reply<BackendRequestValue[]>
   wakeAt(nowMs: number): number | undefined
   onPulled(pull: number, page: Uint8Array, caughtUp: boolean, nowMs: number): VoidReply

@@ -44,6 +44,7 @@ const connect = async (
     schemaDescriptor,
     storage: 'in-memory',
     materialize,
+    clientId,
     ...leaderSyncOptions(setup),
   })
   const over = new AbortController()

@@ -26,6 +26,7 @@ class FakeLeader implements ServedLeader {
   drains = 0
   storageFull = false
   syncEnds = false
+  clientId = ''
   /** What the next drain says besides its entries. */
   toTell: Partial<DrainOutcome> = {}
   joinFailure: LiveStoreError | undefined
@@ -76,10 +77,11 @@ class FakeLeader implements ServedLeader {
   /** A cursor is how many texts the session knows. */
   join(cursor: Uint8Array | undefined, instance: string): Joined {
     if (this.joinFailure !== undefined) throw this.joinFailure
+    const { clientId } = this
     const known = cursor?.[0] ?? Number.POSITIVE_INFINITY
     return known > this.log.length
-      ? { image: bytesOf(`image(${this.log.join(',')})`), history: bytesOf(`of ${instance}`) }
-      : { image: undefined, history: bytesOf(this.log.slice(known).join(',')) }
+      ? { image: bytesOf(`image(${this.log.join(',')})`), history: bytesOf(`of ${instance}`), clientId }
+      : { image: undefined, history: bytesOf(this.log.slice(known).join(',')), clientId }
   }
 }
 

@@ -261,16 +261,18 @@ export class LeaderServer {
     // The events of an unanswered push are not in the log yet, and their author is not sent them
     // later. So they come first: the welcome then contains them.
     if (session.unansweredPush !== undefined) return
-    const answer = this.#ask(session, () => {
+    const joined = this.#ask(session, () => {
       const cursor = hello.cursor && new Uint8Array(hello.cursor)
-      const { image, history } = leader.join(cursor, hello.instance)
-      const buffers = { history: ownBuffer(history) }
-      return image === undefined ? buffers : { ...buffers, image: ownBuffer(image) }
+      return leader.join(cursor, hello.instance)
     })
-    if (answer === undefined) return
+    if (joined === undefined) return
+    const { image, history, clientId } = joined
+    const buffers = { history: ownBuffer(history) }
+    const answer = image === undefined ? buffers : { ...buffers, image: ownBuffer(image) }
     session.hello = undefined
     session.live = true
-    session.port.post({ type: 'welcome', ...answer, storageMode }, Object.values(answer))
+    const names = clientId === '' || clientId === hello.clientId ? {} : { clientId }
+    session.port.post({ type: 'welcome', ...answer, storageMode, ...names }, Object.values(answer))
     // To join, the leader may have had to read its storage anew, and found another log there.
     if (leader.hasWork()) this.#drainNextTurn()
   }

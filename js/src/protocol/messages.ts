@@ -97,6 +97,8 @@ export interface WelcomeMessage {
   readonly image?: ArrayBuffer
   readonly history: ArrayBuffer
   readonly storageMode: StorageMode
+  /** What its events are to say from now on: another client turned out to have the id before. */
+  readonly clientId?: string
 }
 
 /**

@@ -118,6 +118,7 @@ const leaderToSession: Shapes = {
     image: optional(bytes),
     history: bytes,
     storageMode: oneOf('persisted', 'in-memory'),
+    clientId: optional(text),
   }),
   'push-result': (message) =>
     message.outcome === 'failed'

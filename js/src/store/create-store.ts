@@ -158,6 +158,7 @@ const drive = (
     },
     onFollow: control.onFollow,
     onStatus: control.onStatus,
+    onClientId: control.setClientId,
     onBootStatus: (status) => {
       // After the boot nobody listens any more; what the leader warns of then must not be lost.
       if (isReady && status.stage === 'warning') console.warn(`livestore: ${status.message}`)

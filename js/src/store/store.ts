@@ -119,13 +119,13 @@ export interface StoreControl {
   onStatus(): void
   /** Events that the leader has not confirmed yet; 0 after the end. */
   pendingCount(): number
+  setClientId(id: string): void
   /** Shuts the store down because of `error`, which later calls throw. */
   end(error: LiveStoreError): void
 }
 
 export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = unknown> {
   readonly storeId: string
-  readonly clientId: string
   readonly sessionId: string
   readonly schema: Schema
   readonly context: Context
@@ -137,6 +137,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   readonly #statusReceivers = new Set<Receiver>()
   readonly #shutdownListeners = new Set<() => void>()
   #storageMode: StorageMode
+  #clientId: string
   #driver: SessionDriver | undefined
   #shutdown: Promise<void> | undefined
   #cause: LiveStoreError | undefined
@@ -146,7 +147,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     const { storeId, schema, context, session, link } = parts
     this.#parts = parts
     this.storeId = storeId
-    this.clientId = link.clientId
+    this.#clientId = link.clientId
     this.sessionId = link.sessionId
     this.schema = schema
     this.context = context
@@ -178,6 +179,12 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
         onFollow: (outcome) => store.#onFollow(outcome),
         onStatus: () => store.#onStatus(),
         pendingCount: () => (store.#isEnded ? 0 : store.#session.syncStatus().pendingCount),
+        setClientId: (id) => {
+          console.warn(
+            `livestore: another client has the id ${store.#clientId}, so this one is now ${id}`,
+          )
+          store.#clientId = id
+        },
         end: (error) => {
           if (store.#shutdown !== undefined) return
           console.error(`livestore: the store is shut down (${error.code}): ${error.message}`)
@@ -186,6 +193,11 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
         },
       },
     }
+  }
+
+  /** This device. It changes when another one turns out to have the same id. */
+  get clientId(): string {
+    return this.#clientId
   }
 
   /** Where the leader keeps the data. `in-memory`: it is gone when the last tab closes. */

@@ -1,5 +1,6 @@
 /** The option `sync` of `makeWorker` and `makeInMemoryAdapter`: what may be passed. */
 
+import { nanoid } from 'nanoid'
 import { LiveStoreError } from '../errors.js'
 import type { LeaderOptions } from '../wasm/leader.js'
 import type { MakeSyncBackend } from './backend.js'
@@ -97,13 +98,17 @@ export const syncSetup = (where: string, options: unknown): SyncSetup | undefine
 /** What the engine's leader is told of them. What ends the stores is up to the sync driver. */
 export const leaderSyncOptions = (
   setup: SyncSetup | undefined,
-): Pick<LeaderOptions, 'backend' | 'onBackendIdMismatch'> =>
+): Pick<LeaderOptions, 'backend' | 'onBackendIdMismatch' | 'spareClientId'> =>
   setup === undefined
     ? {}
     : {
         backend: { livePull: setup.livePull, jitterSeed: randomSeed() },
+        spareClientId: nanoid(spareIdLength),
         onBackendIdMismatch: setup.onBackendIdMismatch === 'reset' ? 'reset' : 'ignore',
       }
+
+/** Longer than the ids that may meet. */
+const spareIdLength = 12
 
 /** Clients that lost a server at one moment must not come back at one moment. */
 const randomSeed = (): number => crypto.getRandomValues(new Uint32Array(1))[0] as number
