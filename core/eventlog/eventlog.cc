@@ -37,7 +37,12 @@ constexpr char kCreateSql[] = R"sql(
     sessionCounter integer not null,
     primary key (seqNumGlobal, seqNumClient, seqNumRebaseGeneration)
   ) strict;
-  create table __livestore_sync_status (head integer primary key, backendId text) strict;
+  create table __livestore_sync_status (
+    head integer primary key,
+    backendId text,
+    givenClientId text,
+    ownClientId text
+  ) strict;
   insert into __livestore_sync_status (head, backendId) values (0, null);
   create table __livestore_session (
     number integer primary key autoincrement,
@@ -97,10 +102,15 @@ constexpr char kChunkEndSql[] =
 constexpr char kRemoveAfterSql[] = "delete from eventlog where rowid > ?";
 
 constexpr char kSyncStatusSql[] =
-    "select head, backendId, (select max(ordinal) from __livestore_session), "
+    "select head, backendId, givenClientId, ownClientId, (select max(ordinal) from "
+    "__livestore_session), "
     "(select count(*) from __livestore_session) from __livestore_sync_status";
 constexpr char kSetUpstreamHeadSql[] = "update __livestore_sync_status set head = ?";
 constexpr char kSetBackendIdSql[] = "update __livestore_sync_status set backendId = ?";
+constexpr char kSetClientIdSql[] =
+    "update __livestore_sync_status set givenClientId = ?, ownClientId = ?";
+constexpr char kHasSessionSql[] =
+    "select 1 from eventlog where clientId = ? and sessionId = ? limit 1";
 constexpr char kSetSyncMetadataSql[] =
     "update eventlog set syncMetadataJson = ?2 where seqNumGlobal = ?1 and seqNumClient = 0";
 constexpr char kSyncMetadataSql[] =
@@ -142,7 +152,7 @@ struct Statements {
   StatementId insert, range, at, holds, ordinal, bytes, chunk_end, last_up_to, head, remove_after;
   StatementId sync_status, set_upstream_head, set_backend_id, set_sync_metadata, sync_metadata;
   StatementId move_accepted, add_accepted, forget_sessions, accepted, number;
-  StatementId add_refused, forget_refused, refused, counters;
+  StatementId add_refused, forget_refused, refused, counters, set_client_id, has_session;
 };
 
 // What is known of the log without reading it.
@@ -151,6 +161,8 @@ struct Heads {
   uint64_t event_count = 0;
   uint64_t upstream_head = 0;
   std::string backend_id;
+  std::string given_client_id;  // Empty until SetClientId.
+  std::string own_client_id;
   int64_t session_ordinal = 0;  // Of the session used last.
   int64_t sessions = 0;
 
@@ -346,7 +358,9 @@ Result<void> Eventlog::Impl::PrepareStatements() {
       {&statements.add_refused, kAddRefusedSql},
       {&statements.forget_refused, kForgetRefusedSql},
       {&statements.refused, kRefusedSql},
-      {&statements.counters, kCountersSql}};
+      {&statements.counters, kCountersSql},
+      {&statements.set_client_id, kSetClientIdSql},
+      {&statements.has_session, kHasSessionSql}};
   for (const auto& [statement, sql] : wanted) {
     *statement = LS_TRY(database->PrepareInternal(sql));
   }
@@ -362,6 +376,8 @@ Result<Heads> Eventlog::Impl::ReadHeads() {
   heads.upstream_head = static_cast<uint64_t>(upstream_head.integer);
   const Cell backend_id = status.Next();
   if (backend_id.type == Cell::Type::kText) heads.backend_id = backend_id.text;
+  heads.given_client_id = status.Next().text;
+  heads.own_client_id = status.Next().text;
   heads.session_ordinal = status.Next().integer;
   heads.sessions = status.Next().integer;
 
@@ -572,6 +588,32 @@ Result<std::vector<uint64_t>> Eventlog::CountersAfter(const SeqNum& position,
       counters.push_back(value);
     }
     return counters;
+  }());
+}
+
+std::string Eventlog::ClientId(const std::string& given) const {
+  const Heads& heads = impl_->current;
+  return heads.own_client_id.empty() || heads.given_client_id != given ? given
+                                                                       : heads.own_client_id;
+}
+
+Result<void> Eventlog::SetClientId(std::string_view given, std::string_view own) {
+  Impl& self = *impl_;
+  LS_CHECK(self.group);
+  self.current.given_client_id = given;
+  self.current.own_client_id = own;
+  self.binds.Clear();
+  self.binds.Text(given).Text(own);
+  return self.Conclude(self.database->Run(self.statements.set_client_id, self.binds.view()));
+}
+
+Result<bool> Eventlog::HasEventsOf(std::string_view client_id, std::string_view session_id) {
+  Impl& self = *impl_;
+  return self.Conclude([&]() -> Result<bool> {
+    LS_TRY(self.EnsureOpen());
+    self.binds.Clear();
+    self.binds.Text(client_id).Text(session_id);
+    return LS_TRY(self.database->QueryInt(self.statements.has_session, self.binds.view(), 0)) != 0;
   }());
 }
 

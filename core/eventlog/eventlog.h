@@ -6,7 +6,8 @@
 //     eventlog(seqNumGlobal, seqNumClient, seqNumRebaseGeneration,       primary key
 //              parentSeqNumGlobal, parentSeqNumClient, parentSeqNumRebaseGeneration,
 //              name, argsJson, clientId, sessionId, schemaHash, syncMetadataJson)        STRICT
-//     __livestore_sync_status(head primary key, backendId)               one row
+//     __livestore_sync_status(head primary key, backendId,               one row
+//                             givenClientId, ownClientId)                SetClientId
 //
 // and of ours two more columns, sessionNumber and sessionCounter (EventOrigin), and
 //
@@ -84,6 +85,9 @@ class Eventlog {
   Result<void> AddRefused(const EventOrigin& origin, const Error& error);
   // Empty text for none. REQUIRES: a group is open.
   Result<void> SetBackendId(std::string_view id);
+  // Whoever says that this client is `given` is told from now on that it is `own`. REQUIRES: a group
+  // is open.
+  Result<void> SetClientId(std::string_view given, std::string_view own);
   // Returns after the bytes are flushed. After a failure the log is lost(); in memory, where
   // storage does not fail, nothing of the group is in it. REQUIRES: a group is open, and the
   // upstream head is in the log (LS_CHECK).
@@ -122,6 +126,10 @@ class Eventlog {
   // JSON text of the metadata of this synced event, or an empty text for none.
   Result<std::string> SyncMetadata(uint64_t global);
   [[nodiscard]] const std::string& backend_id() const;
+  // What SetClientId says of `given`, else itself.
+  [[nodiscard]] std::string ClientId(const std::string& given) const;
+  // True if the log holds an event of this session.
+  Result<bool> HasEventsOf(std::string_view client_id, std::string_view session_id);
 
   [[nodiscard]] Database& database();
 

@@ -232,7 +232,7 @@ TEST_F(EventlogTest, TablesAreNamedAsInLiveStore) {
             "sessionId:0 schemaHash:0 syncMetadataJson:0 sessionNumber:0 sessionCounter:0");
   EXPECT_EQ(text("select group_concat(name || ':' || pk, ' ') from "
                  "pragma_table_info('__livestore_sync_status')"),
-            "head:1 backendId:0");
+            "head:1 backendId:0 givenClientId:0 ownClientId:0");
   EXPECT_EQ(text("select group_concat(name || ':' || pk, ' ') from "
                  "pragma_table_info('__livestore_session')"),
             "number:1 instance:0 accepted:0 ordinal:0");
@@ -744,7 +744,8 @@ TEST_F(EventlogTest, RowsThatWereNotAppendedInOrderAreCorrupt) {
   for (const char* sql :
        {"delete from eventlog where seqNumGlobal = 1", "update eventlog set rowid = rowid + 7",
         "update eventlog set rowid = 100 where seqNumGlobal = 2",
-        "delete from __livestore_sync_status", "insert into __livestore_sync_status values (9, '')",
+        "delete from __livestore_sync_status",
+        "insert into __livestore_sync_status (head, backendId) values (9, '')",
         "update __livestore_sync_status set head = -1",
         "update __livestore_sync_status set head = 5",
         "update eventlog set seqNumGlobal = -1 where seqNumGlobal = 4",

@@ -397,6 +397,7 @@ Result<void> Leader::Impl::ApplyOrSkip(const Event& event, bool* skipped) {
   Result<void> applied = Apply(event);
   if (applied.ok() || IsStorageError(applied.error().code)) return applied;
   Report(event, applied.error());
+  state->NoteSkipped(event.seq);
   if (skipped != nullptr) *skipped = true;
   return Passed(event, before, {});
 }
@@ -444,7 +445,9 @@ Result<Joined> Leader::Join(const std::optional<Head>& cursor, std::string_view 
   Joined joined;
   History history;
   history.accepted = LS_TRY(self.eventlog->Accepted(instance));
+  // A history does not say which of its events have no effect here; an image shows it.
   const bool known = cursor && LS_TRY(self.Holds(*cursor)) &&
+                     ComparePosition(self.state->head().skipped, cursor->seq) <= 0 &&
                      LS_TRY(self.eventlog->CountAfter(cursor->seq)) <= limits::kHistoryEventsMax;
   history.news = self.NewsAt(known ? *cursor : self.state->head().head());
   if (!known) {
@@ -455,6 +458,7 @@ Result<Joined> Leader::Join(const std::optional<Head>& cursor, std::string_view 
   history.refused = LS_TRY(self.eventlog->Refused(instance));
   history.counters = LS_TRY(self.eventlog->CountersAfter(self.settled.seq, instance));
   joined.history = EncodeHistory(history);
+  joined.client_id = self.eventlog->ClientId(self.options.client_id);
   return joined;
 }
 

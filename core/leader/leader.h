@@ -58,6 +58,9 @@ struct LeaderOptions {
   std::string vfs_name;                         // Of a PoolVfs that holds LeaderFileNames().
   std::optional<BackendSyncOptions> backend{};  // Without one nothing is ever synced.
   BackendIdMismatch on_backend_id_mismatch = BackendIdMismatch::kReset;
+  std::string client_id{};  // Empty: not known, and never replaced.
+  // What this client is called from the moment on at which another one turns out to have its id.
+  std::string spare_client_id{};
 };
 
 struct BootProgress {
@@ -107,6 +110,7 @@ struct DrainOutcome {
 struct Joined {
   std::optional<Bytes> image{};
   Bytes history;
+  std::string client_id;  // For its events from now on.
 };
 
 // One thing to do with the sync backend. Answers go to the On... calls below, with its number.
@@ -165,7 +169,8 @@ class Leader {
   Result<void> SubmitOrphans(BytesView push_bytes);
   // Takes everything queued into the log: pages of the backend first, then pushes. On failure
   // (kStorageFull, kStorageIo) everything not yet taken in stays queued, nothing is half done, and
-  // Drain may be tried again.
+  // Drain may be tried again. kSyncBackendReplaced: the log cannot follow the backend to another
+  // one, and syncing has halted.
   Result<DrainOutcome> Drain();
   // True if a Drain would do, or has to tell, anything.
   [[nodiscard]] bool HasWork() const;

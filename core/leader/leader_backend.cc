@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 #include "core/base/check.h"
 #include "core/base/limits.h"
@@ -101,6 +102,7 @@ Result<void> Leader::Impl::MergePages(DrainOutcome& out) {
   const SyncState sync{.upstream_head = {.global = eventlog->upstream_head()},
                        .pending = LS_TRY(EventsAfter(settled.seq))};
   MergeOutcome merge = LS_TRY(Merge(sync, upstream, {.synced_only = true}));
+  LS_TRY(NoticeTwin(merge.materialize, out));
   const size_t kept = sync.pending.size() - merge.roll_back;
   LogChange change{.keep = kept == 0 ? settled : HeadOf(sync.pending[kept - 1]),
                    .taken_back = merge.roll_back,
@@ -109,6 +111,23 @@ Result<void> Leader::Impl::MergePages(DrainOutcome& out) {
                    .refused = {}};
   LS_TRY(Rewrite(std::move(change), merge.upstream_head.global, out));
   for (const auto& [global, json] : metadata) LS_TRY(eventlog->SetSyncMetadata(global, json));
+  return Ok();
+}
+
+// Before that moment such events are our own, of a log that was reset. What is pending keeps its old
+// id: it may have been pushed, and is recognised by it.
+Result<void> Leader::Impl::NoticeTwin(std::span<const Event> news, DrainOutcome& out) {
+  const std::string& given = options.client_id;
+  const std::string id = eventlog->ClientId(given);
+  if (id.empty() || options.spare_client_id.empty() || id == options.spare_client_id ||
+      !backend->caught_up()) {
+    return Ok();
+  }
+  for (const Event& event : news) {
+    if (event.client_id != id || LS_TRY(eventlog->HasEventsOf(id, event.session_id))) continue;
+    out.rejoin = true;  // The sessions are told when they join.
+    return eventlog->SetClientId(given, options.spare_client_id);
+  }
   return Ok();
 }
 
@@ -308,7 +327,12 @@ void Leader::Impl::OnBackendId(std::string id) {
     new_backend_id = std::move(id);
     return;
   }
+  Halt();
+}
+
+void Leader::Impl::Halt() {
   halted = true;
+  new_backend_id.reset();
   if (backend->pulling()) pulls_to_stop.push_back(backend->pull());
 }
 
@@ -318,6 +342,13 @@ Result<void> Leader::Impl::ReplaceBackend(DrainOutcome& /*out*/) {
   std::vector<Event> pending = LS_TRY(EventsAfter({.global = eventlog->upstream_head()}));
   uint32_t generation = 0;
   for (const Event& event : pending) generation = std::max(generation, event.seq.generation);
+  if (generation == std::numeric_limits<uint32_t>::max()) {
+    // Numbers that start over would make heads of another history look known. Only a session that
+    // lies comes here.
+    Halt();
+    return Error{ErrorCode::kSyncBackendReplaced,
+                 "the log cannot move to another sync backend: its generations are used up"};
+  }
   Renumber(pending, kRootSeqNum, generation + 1);
 
   LS_TRY(eventlog->RemoveAfter(kRootSeqNum));

@@ -81,9 +81,11 @@ class LeaderBackendTest : public ::testing::Test {
   // The whole log as "number name args-id" from oldest to newest.
   std::string Log() {
     const Joined joined = *leader().Join(Head{}, "reader");
-    const History history = *DecodeHistory(joined.history);
+    return Named(DecodeHistory(joined.history)->news.run.events);
+  }
+  static std::string Named(const std::vector<Event>& events) {
     std::string text;
-    for (const Event& event : history.news.run.events) {
+    for (const Event& event : events) {
       const auto args = nlohmann::json::parse(event.args_json, nullptr, false);
       text += ToString(event.seq) + ":" + args.value("id", "?") + " ";
     }
@@ -211,11 +213,23 @@ TEST_F(LeaderBackendTest, Law6_AnEventWhoseMaterializerFailsIsSkippedAndReported
   EXPECT_EQ(leader().sync_status().upstream_head, 4u);
 }
 
+TEST_F(LeaderBackendTest, Law4_WhoJoinsFromBeforeASkippedEventIsGivenTheImageAlsoAfterARestart) {
+  Pulled(Foreign(0, {TodoCreated("a")}));
+  const Head before = leader().head();
+  Pulled(Foreign(1, {Broken()}));
+  const Head after = leader().head();
+  for (const bool restarted : {false, true}) {
+    if (restarted) Start();
+    EXPECT_TRUE(leader().Join(before, "tab")->image.has_value()) << restarted;
+    EXPECT_FALSE(leader().Join(after, "tab")->image.has_value()) << restarted;
+  }
+}
+
 TEST_F(LeaderBackendTest, APendingEventThatFailsAfterARebaseStaysInItsPlace) {
   Commit({TodoCreated("a", "mine"), TodoCreated("b")});
   const DrainOutcome outcome = Pulled(Foreign(0, {TodoCreated("a", "theirs")}));
   EXPECT_THAT(OnlyNews(outcome).skipped, ElementsAre(1));
-  EXPECT_EQ(Log(), "e1:a e2r1:a e3r1:b ") << "accepted is accepted";
+  EXPECT_EQ(Named(OnlyNews(outcome).run.events), "e1:a e2r1:a e3r1:b ") << "accepted is accepted";
   EXPECT_EQ(TodoRows(leader()), "atheirs0bt0");
 }
 
@@ -300,6 +314,38 @@ TEST_F(LeaderBackendTest, AnotherBackendGetsWhatTheOldOneHadNotConfirmed) {
   EXPECT_EQ(requests[0].kind, BackendRequest::Kind::kStopPull);
   EXPECT_EQ(requests[1].backend_id, "new");
   EXPECT_EQ(requests[1].cursor, 0u);
+}
+
+TEST_F(LeaderBackendTest, AClientWhoseIdAnotherOneHasTakesANewOneForGood) {
+  const auto called = [this] { return leader().Join({}, "tab")->client_id; };
+  EXPECT_FALSE(Pulled(Numbered({}, {TodoCreated("a")}, "before")).rejoin)
+      << "our own, of a log that was reset";
+  Commit({TodoCreated("b")});
+  EXPECT_FALSE(Pulled(Numbered({.global = 1}, {TodoCreated("b")})).rejoin) << "the echo";
+  EXPECT_FALSE(Pulled(Numbered({.global = 2}, {TodoCreated("c")}, "before")).rejoin)
+      << "of a session that the log knows";
+  EXPECT_EQ(called(), "client");
+  EXPECT_TRUE(Pulled(Numbered({.global = 3}, {TodoCreated("d")}, "twin")).rejoin);
+  EXPECT_EQ(called(), "spare");
+  EXPECT_FALSE(Pulled(Numbered({.global = 4}, {TodoCreated("e")}, "third")).rejoin) << "once";
+  Start();
+  EXPECT_EQ(called(), "spare");
+}
+
+TEST_F(LeaderBackendTest, Law8_ALogWhoseGenerationsAreUsedUpIsLeftAloneByAnotherBackend) {
+  Pulled(Foreign(0, {TodoCreated("a")}), "old");
+  std::vector<Event> last = Numbered(leader().head().seq, {TodoCreated("b")});
+  last.back().seq.generation = std::numeric_limits<uint32_t>::max();
+  ASSERT_TRUE(leader().Submit(1, 1, Encoded(leader().head(), last)).ok());
+  Drain();
+  ASSERT_TRUE(Send({}, "new").ok());
+  const auto drained = leader().Drain();
+  ASSERT_FALSE(drained.ok());
+  EXPECT_EQ(drained.error().code, ErrorCode::kSyncBackendReplaced);
+  EXPECT_EQ(Log(), "e1:a e2r4294967295:b ");
+  EXPECT_TRUE(leader().sync_status().halted);
+  Commit({TodoCreated("c")});
+  EXPECT_EQ(TodoRows(leader()), "at0bt0ct0");
 }
 
 TEST_F(LeaderBackendTest, WithoutABackendEverythingIsSettledAtOnce) {

@@ -88,8 +88,13 @@ struct Leader::Impl {
   // Merges the queued pages, each in a group of its own or several in one.
   Result<void> TakePages();
   Result<void> MergePages(DrainOutcome& out);
+  // Another client has our id if, after we had all there was, the backend brings an event with it
+  // that is of no session the log knows. Then we go by another.
+  Result<void> NoticeTwin(std::span<const Event> news, DrainOutcome& out);
   Result<void> TakeRefusal(DrainOutcome& out);
   void OnBackendId(std::string id);
+  // Stops syncing, for good.
+  void Halt();
   Result<void> ReplaceBackend(DrainOutcome& out);
   // Rewrites the end of log and state, inside of a group, and queues the news.
   Result<void> Rewrite(LogChange change, uint64_t upstream_head, DrainOutcome& out);

@@ -255,7 +255,8 @@ class World {
     if (const auto* told = std::get_if<Told>(&message)) {
       outcome = tab.session->OnNews(told->news);
     } else if (const auto* joins = std::get_if<Joins>(&message)) {
-      const auto& [image, history] = joins->joined;
+      const auto& [image, history, client_id] = joins->joined;
+      EXPECT_EQ(client_id, "") << "it was given none";
       outcome = image ? tab.session->LoadImage(*image, history) : tab.session->OnHistory(history);
     } else {
       const PushResult& result = std::get<Answer>(message).result;

@@ -117,6 +117,8 @@ Event ClientSession::Impl::NextEvent(const NewEvent& event, const SeqNum& head) 
           .schema_hash = event.schema_hash};
 }
 
+void ClientSession::SetClientId(std::string id) { impl_->options.client_id = std::move(id); }
+
 // ---- Pushing -----------------------------------------------------------------------------------
 
 std::optional<Bytes> ClientSession::NextPush() {

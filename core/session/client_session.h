@@ -102,6 +102,9 @@ class ClientSession {
   // Applies `events` as one transaction and returns the stale live queries. All or nothing.
   Result<std::vector<LiveQueryId>> Commit(std::span<const NewEvent> events);
 
+  // For the events that are committed from now on; those that are pending keep theirs.
+  void SetClientId(std::string id);
+
   // The next push for the leader (core/event/event_codec.h), or nullopt while one is unanswered,
   // while a history or an image is awaited, or when nothing is pending.
   std::optional<Bytes> NextPush();

@@ -20,7 +20,7 @@ constexpr const char* kSpiceNames[] = {
     "lost_answer",    "ghost_push",     "reset",        "ignore_reset",  "not_live",
     "rewritten_args", "refused_prefix", "conflicts",    "refused",       "poison",
     "leader_poison",  "unknown",        "hard",         "big",           "client_only",
-    "batches",        "malformed",
+    "batches",        "malformed",      "shared_id",
 };
 constexpr auto kSpiceCount = static_cast<size_t>(Spice::kCount);
 static_assert(std::size(kSpiceNames) == kSpiceCount);
@@ -107,6 +107,7 @@ World::World(const WorldOptions& options)
     auto client = std::make_unique<Client>();
     client->index = i;
     client->id = "c" + std::to_string(i);
+    client->client_id = Has(Spice::kSharedId) && i > 0 ? "c0" : client->id;
     client->live_pull = !(Has(Spice::kNotLive) && prng_.OneIn(2));
     client->knows_extra = prng_.OneIn(2);
     if (Has(Spice::kIgnoreReset) && prng_.OneIn(2)) {
@@ -330,11 +331,13 @@ void World::OpenTab(Client& client, Tab*) {
   tab.instance = client.id + ".t" + std::to_string(number);
   // A tab that is reloaded keeps its session id, as sessionStorage does.
   tab.session_id = "s" + std::to_string(number % 3);
+  // Browsers that were cloned have the same session ids too, others do not.
+  if (Has(Spice::kSharedId) && options_.seed % 4 != 0) tab.session_id += client.id;
   tab.port = next_port_++;
   tab.app.client = client.id;
   tab.app.knows_extra = client.knows_extra;
   Trace("opens", &client, &tab);
-  auto session = ClientSession::Create({.client_id = client.id,
+  auto session = ClientSession::Create({.client_id = client.client_id,
                                         .session_id = tab.session_id,
                                         .instance = tab.instance,
                                         .schema = SimApp::Schema(client.schema)},
@@ -547,6 +550,11 @@ void World::DeliverToTab(Client& client, Tab* tab) {
     case ToTab::Kind::kJoined:
       Trace(message.joined.image ? "is given an image" : "is given history", &client, tab);
       Count(message.joined.image ? "images" : "histories");
+      if (message.joined.client_id != client.client_id) {
+        if (!Has(Spice::kSharedId)) return Fail(5, client.id + " was given another id for nothing");
+        Count("joins under another id");
+        session.SetClientId(message.joined.client_id);
+      }
       return message.joined.image
                  ? Follow(client, *tab,
                           session.LoadImage(*message.joined.image, message.joined.history),
@@ -708,7 +716,9 @@ void World::StartLeader(Client& client, Tab*) {
   client.vfs = std::move(*vfs);
   LeaderOptions options{.schema = SimApp::Schema(client.schema),
                         .vfs_name = client.vfs->name(),
-                        .on_backend_id_mismatch = client.on_mismatch};
+                        .on_backend_id_mismatch = client.on_mismatch,
+                        .client_id = client.client_id,
+                        .spare_client_id = client.id + "'" + std::to_string(client.boots)};
   if (has_backend_) {
     options.backend = {.live_pull = client.live_pull, .jitter_seed = client.index + 1};
   }

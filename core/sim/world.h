@@ -70,6 +70,7 @@ enum class Spice : uint32_t {
   kClientOnly,
   kBatches,
   kMalformed,
+  kSharedId,
   kCount,
 };
 std::string_view SpiceName(Spice spice);
@@ -143,7 +144,7 @@ class World {
     Kind kind = Kind::kAnswer;
     uint32_t epoch = 0;
     PushResult result{};
-    Joined joined{};
+    Joined joined{.image = {}, .history = {}, .client_id = {}};
     Bytes news{};
   };
 
@@ -185,6 +186,7 @@ class World {
   struct Client {
     size_t index = 0;
     std::string id;
+    std::string client_id;  // As its events say; another client may have the same.
     SimPool pool{LeaderFileNames()};
     std::unique_ptr<PoolVfs> vfs;
     std::unique_ptr<Leader> leader;

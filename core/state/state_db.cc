@@ -16,7 +16,7 @@
 namespace livestore {
 namespace {
 
-constexpr int64_t kFormatVersion = 2;
+constexpr int64_t kFormatVersion = 3;
 constexpr std::string_view kOurPrefix = "__livestore_";
 // Before the schema hash of a state that is not complete.
 constexpr std::string_view kPartialPrefix = "partial ";
@@ -27,11 +27,11 @@ constexpr char kHasUndoSql[] =
     "select count(*) from sqlite_schema where type = 'table' and name = '__livestore_undo'";
 constexpr char kFormatSql[] = "select formatVersion from __livestore_state where id = 1";
 constexpr char kReadHeadSql[] =
-    "select seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, schemaHash "
-    "from __livestore_state where id = 1";
+    "select seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, schemaHash, "
+    "skippedGlobal, skippedClient from __livestore_state where id = 1";
 constexpr char kSaveHeadSql[] =
     "update __livestore_state set seqNumGlobal = ?, seqNumClient = ?, seqNumRebaseGeneration = ?, "
-    "eventHash = ? where id = 1";
+    "eventHash = ?, skippedGlobal = ?, skippedClient = ? where id = 1";
 constexpr char kCreateOursSql[] = R"sql(
   create table __livestore_state (
     id integer primary key check (id = 1),
@@ -40,7 +40,9 @@ constexpr char kCreateOursSql[] = R"sql(
     seqNumGlobal integer not null,
     seqNumClient integer not null,
     seqNumRebaseGeneration integer not null,
-    eventHash integer not null
+    eventHash integer not null,
+    skippedGlobal integer not null,
+    skippedClient integer not null
   ) strict;
   create table __livestore_undo (
     id integer primary key,
@@ -145,7 +147,11 @@ Result<std::optional<StateHead>> ReadStateHead(Database& database) {
   if (row.rows() != 1) return Corrupt("__livestore_state has no head");
   const std::optional<Head> head = ReadHeadCells(row);
   const Cell schema_hash = row.Next();
-  if (!head || schema_hash.type != Cell::Type::kText) {
+  const Cell skipped_global = row.Next();
+  const Cell skipped_client = row.Next();
+  if (!head || schema_hash.type != Cell::Type::kText ||
+      !InRange(skipped_global, kSeqNumGlobalMax) ||
+      !InRange(skipped_client, std::numeric_limits<uint32_t>::max())) {
     return Corrupt("its head is no sequence number");
   }
   const bool partial = schema_hash.text.starts_with(kPartialPrefix);
@@ -153,7 +159,9 @@ Result<std::optional<StateHead>> ReadStateHead(Database& database) {
       .seq = head->seq,
       .event_hash = head->hash,
       .schema_hash = std::string(schema_hash.text.substr(partial ? kPartialPrefix.size() : 0)),
-      .partial = partial};
+      .partial = partial,
+      .skipped = {.global = static_cast<uint64_t>(skipped_global.integer),
+                  .client = static_cast<uint32_t>(skipped_client.integer)}};
 }
 
 // SQLite compares names without ASCII case.
@@ -241,6 +249,10 @@ void StateDb::SetHead(const SeqNum& seq, uint64_t event_hash) {
   impl_->head.event_hash = event_hash;
 }
 
+void StateDb::NoteSkipped(const SeqNum& seq) {
+  if (ComparePosition(seq, impl_->head.skipped) > 0) impl_->head.skipped = seq;
+}
+
 Result<std::optional<StateHead>> StateDb::ReadHead() {
   std::optional<StateHead> head = LS_TRY(ReadStateHead(*impl_->database));
   if (head) impl_->head = *head;
@@ -250,7 +262,10 @@ Result<std::optional<StateHead>> StateDb::ReadHead() {
 Result<void> StateDb::SaveHead() {
   Impl& self = *impl_;
   const StatementId statement = LS_TRY(self.Prepared(self.save_head, kSaveHeadSql));
-  LS_TRY(self.database->Run(statement, self.HeadBinds(self.head.head()).view()));
+  const SeqNum& skipped = self.head.skipped;
+  BindsWriter& binds = self.HeadBinds(self.head.head());
+  binds.Int64(static_cast<int64_t>(skipped.global)).Int64(skipped.client);
+  LS_TRY(self.database->Run(statement, binds.view()));
   if (self.database->changes() != 1) return Corrupt("__livestore_state has no head");
   return Ok();
 }
@@ -387,7 +402,7 @@ Result<void> StateDb::Impl::CreateAll() {
   LS_TRY(database->Exec(kCreateOursSql));
   return database->Exec("insert into __livestore_state values (1, " +
                         std::to_string(kFormatVersion) + ", " + QuoteText(schema_hash) +
-                        ", 0, 0, 0, 0)");
+                        ", 0, 0, 0, 0, 0, 0)");
 }
 
 Result<void> StateDb::LoadImage(BytesView image, const std::optional<Head>& expected) {

@@ -1,10 +1,10 @@
 // StateDb: the tables derived from the eventlog, and the record of which event they reflect.
 //
 //     __livestore_state(id=1, formatVersion, schemaHash, seqNumGlobal, seqNumClient,
-//                       seqNumRebaseGeneration, eventHash)
+//                       seqNumRebaseGeneration, eventHash, skippedGlobal, skippedClient)
 //
 // eventHash is the identity of the event at that number, so that a state that reflects another
-// history is noticed. Written in the same transaction as the tables: state and its head cannot
+// history is noticed. skipped is the last position of an event that has no effect here. Written in the same transaction as the tables: state and its head cannot
 // disagree.
 //
 //     __livestore_undo(id primary key, seqNumGlobal, seqNumClient, seqNumRebaseGeneration,
@@ -13,7 +13,7 @@
 // How to take back the last events, one row each, oldest first: the head before the event, and its
 // changeset; null if it cannot be taken back. The leader keeps those that a rebase may still reach.
 //
-// Format history (formatVersion): 1 had no undo rows; 2. An older one is no state: it is derived,
+// Format history (formatVersion): 1 had no undo rows; 2 no skipped; 3. An older one is no state: it is derived,
 // and built anew.
 //
 // Used by the leader (persisted, on the pool VFS) and by the client session (in memory). Knows
@@ -46,6 +46,8 @@ struct StateHead {
   uint64_t event_hash = 0;
   std::string schema_hash;
   bool partial = false;  // Being filled from the log: see StateDb::Recreate.
+  // No event after this position was ever passed over (NoteSkipped).
+  SeqNum skipped{};
 
   [[nodiscard]] Head head() const { return {seq, event_hash}; }
 };
@@ -106,6 +108,8 @@ class StateDb {
   [[nodiscard]] const StateHead& head() const;
   // After a roll back the caller says where the state is now.
   void SetHead(const SeqNum& seq, uint64_t event_hash);
+  // The event at this position has no effect here, though it may have elsewhere.
+  void NoteSkipped(const SeqNum& seq);
 
   [[nodiscard]] const std::string& schema_hash() const;
   [[nodiscard]] Database& database();

@@ -306,13 +306,13 @@ TEST_F(StateDbTest, ANewerFormatIsRefused) {
   ASSERT_TRUE(state_->database()
                   .Exec("drop table __livestore_state;"
                         "create table __livestore_state (id, formatVersion, other);"
-                        "insert into __livestore_state values (1, 3, 3)")
+                        "insert into __livestore_state values (1, 4, 4)")
                   .ok());
   const auto head = state_->ReadHead();
   ASSERT_FALSE(head.ok());
   EXPECT_EQ(head.error().code, ErrorCode::kNewerFormat);
   EXPECT_EQ(head.error().message,
-            "state database: format 3 is newer than this build, which knows 2");
+            "state database: format 4 is newer than this build, which knows 3");
 }
 
 TEST_F(StateDbTest, AnOlderFormatIsNoStateAndCanBeBuiltAnew) {
@@ -334,22 +334,26 @@ TEST_F(StateDbTest, AnOlderFormatIsNoStateAndCanBeBuiltAnew) {
 TEST_F(StateDbTest, ADamagedHeadIsCorrupt) {
   constexpr char kStateWithABlob[] =
       "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
-      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash); "
-      "insert into __livestore_state values (1, 2, x'00', 1, 0, 0, 0)";
+      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, skippedGlobal, "
+      "skippedClient); "
+      "insert into __livestore_state values (1, 3, x'00', 1, 0, 0, 0, 0, 0)";
   constexpr char kStateWithoutAHash[] =
       "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
-      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, other); "
-      "insert into __livestore_state values (1, 2, 'hash', 1, 0, 0, 0)";
+      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, other, skippedGlobal, "
+      "skippedClient); "
+      "insert into __livestore_state values (1, 3, 'hash', 1, 0, 0, 0, 0, 0)";
   constexpr char kStateWithoutAFormat[] =
       "drop table __livestore_state; create table __livestore_state (id, other, "
-      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash); "
-      "insert into __livestore_state values (1, 2, 'hash', 1, 0, 0, 0)";
+      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, skippedGlobal, "
+      "skippedClient); "
+      "insert into __livestore_state values (1, 3, 'hash', 1, 0, 0, 0, 0, 0)";
   for (const char* sql : {"delete from __livestore_state", "drop table __livestore_undo",
                           "update __livestore_state set formatVersion = 0",
                           "update __livestore_state set seqNumGlobal = -1",
                           "update __livestore_state set seqNumGlobal = 9007199254740992",
                           "update __livestore_state set seqNumClient = 4294967296",
-                          kStateWithoutAHash, kStateWithoutAFormat, kStateWithABlob}) {
+                          "update __livestore_state set skippedGlobal = -1", kStateWithoutAHash,
+                          kStateWithoutAFormat, kStateWithABlob}) {
     Reset(kSchema);
     ASSERT_TRUE(state_->database().Exec(sql).ok()) << sql;
     const auto head = state_->ReadHead();
@@ -955,7 +959,7 @@ TEST_F(StateDbTest, AnImageThatIsNoStateOfThisSchemaChangesNothing) {
       {image_of(kSchema, "update __livestore_state set formatVersion = 1"),
        ErrorCode::kMalformedBytes},
       {image_of(kSchema, "drop table __livestore_undo"), ErrorCode::kMalformedBytes},
-      {image_of(kSchema, "update __livestore_state set formatVersion = 3"),
+      {image_of(kSchema, "update __livestore_state set formatVersion = 4"),
        ErrorCode::kNewerFormat},
       {image_of(R"({"version":1,"tables":[]})", ""), ErrorCode::kSchemaMismatch},
   };

@@ -54,7 +54,9 @@ class Process {
     auto opened = Leader::Open({.schema = std::move(schema),
                                 .vfs_name = vfs->name(),
                                 .backend = backend,
-                                .on_backend_id_mismatch = mismatch},
+                                .on_backend_id_mismatch = mismatch,
+                                .client_id = "client",
+                                .spare_client_id = "spare"},
                                app);
     if (!opened.ok()) {
       error = opened.error();

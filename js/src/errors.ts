@@ -42,6 +42,8 @@ export const errorNumbers = {
   Internal: 300,
   EngineLoad: 301,
   BackendRefused: 400,
+  SyncBackendReplaced: 401,
+  SyncFailed: 402,
 } as const
 
 export type ErrorCode = keyof typeof errorNumbers

@@ -37,8 +37,8 @@ export class UnsyncedLeader implements SyncedLeader {
   onPushRefused(): void {}
   onBackendReplaced(): void {}
   onConnection(): void {}
-  syncStatus(): { caughtUp: boolean } {
-    return { caughtUp: false }
+  syncStatus(): { caughtUp: boolean; halted: boolean } {
+    return { caughtUp: false, halted: false }
   }
 }
 

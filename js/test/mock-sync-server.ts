@@ -154,9 +154,12 @@ export class MockSyncServer {
   }
 
   /** An event of a client that is not part of the test. */
-  add(name: string, args: unknown): void {
+  add(
+    name: string,
+    args: unknown,
+    origin = { clientId: 'elsewhere', sessionId: 'elsewhere' },
+  ): void {
     const parentSeqNum = this.events.length
-    const origin = { clientId: 'elsewhere', sessionId: 'elsewhere' }
     this.events.push({ name, args, seqNum: parentSeqNum + 1, parentSeqNum, ...origin })
     this.changed()
   }

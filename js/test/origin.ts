@@ -95,8 +95,8 @@ class TextLeader extends UnsyncedLeader implements BootableLeader {
   join(cursor: Uint8Array | undefined): Joined {
     const known = cursor === undefined ? this.#log.length + 1 : (cursor[0] as number)
     return known > this.#log.length
-      ? { image: bytesOf(this.#log), history: bytesOf([]) }
-      : { image: undefined, history: bytesOf(this.#log.slice(known)) }
+      ? { image: bytesOf(this.#log), history: bytesOf([]), clientId: '' }
+      : { image: undefined, history: bytesOf(this.#log.slice(known)), clientId: '' }
   }
 
   close(): void {}

@@ -163,6 +163,29 @@ describe('two clients', () => {
   })
 })
 
+test('a client whose id another one has goes by a new one, in every tab and for good', async () => {
+  const device = new Device()
+  const [a, b] = [await device.origin.openTab(), await device.origin.openTab()]
+  a.add('a1')
+  await pass(100)
+  const { clientId } = a.store
+  server.add('v1.TodoCreated', { id: 'twin', text: '' }, { clientId, sessionId: 'elsewhere' })
+  await pass(longEnough)
+  expect(a.store.clientId).not.toBe(clientId)
+  expect(b.store.clientId).toBe(a.store.clientId)
+  expect(printed).toEqual(Array(2).fill(expect.stringContaining(clientId)))
+  b.add('b1')
+  await pass(longEnough)
+  expect(server.events.map((event) => event.clientId)).toEqual([
+    clientId,
+    clientId,
+    a.store.clientId,
+  ])
+  expectConverged(a, b)
+  const later = await device.origin.openTab()
+  expect(later.store.clientId).toBe(a.store.clientId)
+})
+
 test('what was committed offline survives a reload, and is pushed once', async () => {
   const device = new Device()
   device.connection.setOnline(false)
@@ -302,6 +325,38 @@ describe('another backend', () => {
     expect(server.log).toEqual(['theirs'])
     expect(tab.ids()).toEqual(['synced', 'pending'])
   })
+
+  test('ends every store on wish, with a code, and nothing is lost or taken', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const tab = await moved({ onBackendIdMismatch: 'shutdown' })
+    expect(server.log).toEqual(['theirs'])
+    expect(() => tab.ids()).toThrow(expect.objectContaining({ code: 'SyncBackendReplaced' }))
+    expect(said.mock.calls).toEqual([[expect.stringContaining('SyncBackendReplaced')]])
+    const again = await devices[0]?.origin.openTab()
+    expect(again?.ids()).toEqual(['synced', 'pending'])
+    await pass(longEnough)
+    expect(() => again?.ids()).toThrow(expect.objectContaining({ code: 'SyncBackendReplaced' }))
+  })
+})
+
+test('a backend that fails ends the stores on wish, and keeps what they committed', async () => {
+  vi.spyOn(console, 'error').mockImplementation(() => undefined)
+  const device = new Device({ onSyncError: 'shutdown' })
+  const [a, b] = [await device.origin.openTab(), await device.origin.openTab()]
+  device.connection.setOnline(false)
+  await pass(longEnough)
+  a.add('offline')
+  b.add('is no failure')
+  device.connection.setOnline(true)
+  device.connection.trouble = (call) => (call === 'push' ? undefined : Promise.reject('broken'))
+  b.add('last')
+  await pass(longEnough)
+  for (const { store } of [a, b]) {
+    expect(() => store.commit()).toThrow(expect.objectContaining({ code: 'SyncFailed' }))
+  }
+  device.connection.trouble = () => undefined
+  const after = await device.origin.openTab()
+  expect(after.ids()).toEqual(['offline', 'is no failure', 'last'])
 })
 
 describe('a backend that', () => {

@@ -85,6 +85,10 @@ val LoadImage(ClientSessionHandle& handle, const val& image, const val& history)
                  FollowOutcomeToJs);
 }
 
+void SetClientId(ClientSessionHandle& handle, const std::string& id) {
+  handle.session().SetClientId(id);
+}
+
 val NextPush(ClientSessionHandle& handle) { return BytesOrUndefined(handle.session().NextPush()); }
 
 val PendingAsPush(const ClientSessionHandle& handle) {
@@ -155,6 +159,7 @@ EMSCRIPTEN_BINDINGS(client_session) {
       .function("slot", &ClientSessionHandle::slot)
       .function("schemaHash", &SchemaHashOf)
       .function("loadImage", &LoadImage)
+      .function("setClientId", &SetClientId)
       .function("nextPush", &NextPush)
       .function("onPushAccepted", &OnPushAccepted)
       .function("onPushRejected", &OnPushRejected)

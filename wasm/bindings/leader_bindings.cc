@@ -60,11 +60,7 @@ class LeaderHandle {
   LeaderHandle(const LeaderHandle&) = delete;
   LeaderHandle& operator=(const LeaderHandle&) = delete;
 
-  Result<void> Open(const std::string& schema, std::optional<BackendSyncOptions> backend,
-                    BackendIdMismatch on_mismatch) {
-    LeaderOptions options{.schema = LS_TRY(ParseSchemaDescriptor(schema))};
-    options.backend = backend;
-    options.on_backend_id_mismatch = on_mismatch;
+  Result<void> Open(LeaderOptions options) {
     vfs_ = LS_TRY(PoolVfs::Create(*pool_, BrowserEnvironment()));
     options.vfs_name = vfs_->name();
     leader_ = LS_TRY(Leader::Open(std::move(options), materializer_));
@@ -89,10 +85,15 @@ LeaderHandle* Create(int pool) { return new LeaderHandle(pool); }
 
 // A backend number below 0 is no backend; 1 is one that can pull live, 0 one that cannot.
 val Open(LeaderHandle& handle, const std::string& schema, int backend, uint32_t jitter_seed,
-         int on_mismatch) {
-  std::optional<BackendSyncOptions> options;
-  if (backend >= 0) options = {.live_pull = backend == 1, .jitter_seed = jitter_seed};
-  return ToReply(handle.Open(schema, options, static_cast<BackendIdMismatch>(on_mismatch)));
+         int on_mismatch, const std::string& client_id, const std::string& spare_client_id) {
+  Result<SchemaDescriptor> descriptor = ParseSchemaDescriptor(schema);
+  if (!descriptor.ok()) return ErrorReply(descriptor.error());
+  LeaderOptions options{.schema = std::move(*descriptor),
+                        .on_backend_id_mismatch = static_cast<BackendIdMismatch>(on_mismatch),
+                        .client_id = client_id,
+                        .spare_client_id = spare_client_id};
+  if (backend >= 0) options.backend = {.live_pull = backend == 1, .jitter_seed = jitter_seed};
+  return ToReply(handle.Open(std::move(options)));
 }
 
 val FileNames() {
@@ -178,6 +179,7 @@ val Join(LeaderHandle& handle, const val& cursor, const std::string& instance) {
     val object = MakeObject();
     Put(object, "image", BytesOrUndefined(joined.image));
     PutBytes(object, "history", joined.history);
+    PutText(object, "clientId", joined.client_id);
     return object;
   });
 }

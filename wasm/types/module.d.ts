@@ -37,6 +37,7 @@ export interface ClientSessionHandle {
   slot(): number
   schemaHash(): string
   loadImage(image: Uint8Array, history: Uint8Array): Reply<FollowOutcomeValue>
+  setClientId(id: string): void
   nextPush(): Uint8Array | undefined
   onPushAccepted(): VoidReply
   onPushRejected(): VoidReply
@@ -136,8 +137,16 @@ export interface LeaderHandle {
   /**
    * `backend`: -1 none, 0 one that cannot pull live, 1 one that can. `jitterSeed` is a uint32.
    * `onMismatch`: 0 reset, 1 ignore, the order of BackendIdMismatch in core/leader/leader.h.
+   * `clientId`: empty is not known, and never replaced by the spare one.
    */
-  open(schema: string, backend: -1 | 0 | 1, jitterSeed: number, onMismatch: 0 | 1): VoidReply
+  open(
+    schema: string,
+    backend: -1 | 0 | 1,
+    jitterSeed: number,
+    onMismatch: 0 | 1,
+    clientId: string,
+    spareClientId: string,
+  ): VoidReply
   slot(): number
   schemaHash(): string
   bootStep(): Reply<BootProgressValue>
@@ -148,7 +157,11 @@ export interface LeaderHandle {
   join(
     cursor: Uint8Array | undefined,
     instance: string,
-  ): Reply<{ readonly image: Uint8Array | undefined; readonly history: Uint8Array }>
+  ): Reply<{
+    readonly image: Uint8Array | undefined
+    readonly history: Uint8Array
+    readonly clientId: string
+  }>
   nextRequests(nowMs: number): Reply<BackendRequestValue[]>
   wakeAt(nowMs: number): number | undefined
   onPulled(pull: number, page: Uint8Array, caughtUp: boolean, nowMs: number): VoidReply

@@ -217,6 +217,7 @@ describe('with a sync backend', () => {
       initialSyncMs,
       livePull: true,
       onBackendIdMismatch: 'reset',
+      onSyncError: 'ignore',
     }
   }
   let requests: BackendRequest[] = []

@@ -65,6 +65,7 @@ export interface LeaderFactory {
   open(
     wasmModule: WebAssembly.Module,
     storage: readonly PoolFile[] | 'in-memory',
+    clientId: string,
   ): Promise<BootableLeader>
 }
 
@@ -171,7 +172,7 @@ export class LeaderHost {
       }
       const wasmModule = await this.#engine
       const storage = pool.mode === 'persisted' ? pool.files : 'in-memory'
-      const leader = await this.#factory.open(wasmModule, storage)
+      const leader = await this.#factory.open(wasmModule, storage, init.clientId)
       this.#leader = leader
       await this.#runBootSteps(leader)
       this.#server.run(leader, pool.mode)
@@ -208,6 +209,8 @@ export class LeaderHost {
       clock,
       leader,
       makeBackend: () => sync.makeBackend({ storeId, clientId, payload }),
+      setup: sync,
+      onFatal: (code, message) => this.#server.end(code, message),
       drainSoon: () => this.#server.drainSoon(),
       onCrash: (error) => this.#server.crash(error),
       warn: (message) => this.#env.warn(message),

@@ -131,7 +131,7 @@ export const leaderFactory = ({ schema, sync }: WorkerOptions): LeaderFactory =>
   return {
     fileNames: storeFileNames,
     sync: setup,
-    open: async (wasmModule, storage) => {
+    open: async (wasmModule, storage, clientId) => {
       const engine = await startEngine(wasmModule)
       const unopened = leaderFileNames(engine).find((name) => !isStoreFile(name))
       if (unopened !== undefined) {
@@ -144,6 +144,7 @@ export const leaderFactory = ({ schema, sync }: WorkerOptions): LeaderFactory =>
         schemaDescriptor: descriptor,
         storage,
         materialize,
+        clientId,
         ...leaderSyncOptions(setup),
       })
     },

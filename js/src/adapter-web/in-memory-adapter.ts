@@ -44,6 +44,7 @@ const connect = async (
     schemaDescriptor,
     storage: 'in-memory',
     materialize,
+    clientId,
     ...leaderSyncOptions(setup),
   })
   const over = new AbortController()
@@ -64,6 +65,8 @@ const connect = async (
       clock,
       leader,
       makeBackend: () => setup.makeBackend({ storeId, clientId, payload: syncPayload }),
+      setup,
+      onFatal: (code, message) => server.end(code, message),
       drainSoon: () => server.drainSoon(),
       onCrash: (error) => server.crash(error),
       warn: (message) => console.warn(`livestore-wasm: ${message}`),

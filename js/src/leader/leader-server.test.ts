@@ -26,6 +26,8 @@ class FakeLeader implements ServedLeader {
   readonly log: string[] = []
   drains = 0
   storageFull = false
+  syncEnds = false
+  clientId = ''
   /** What the next drain says besides its entries. */
   toTell: Partial<DrainOutcome> = {}
   joinFailure: LiveStoreError | undefined
@@ -45,6 +47,10 @@ class FakeLeader implements ServedLeader {
   drain(): DrainOutcome {
     this.drains += 1
     if (this.broken) throw new WebAssembly.RuntimeError('unreachable')
+    if (this.syncEnds) {
+      this.syncEnds = false
+      throw new LiveStoreError('SyncBackendReplaced', 'another one')
+    }
     if (this.storageFull) throw new LiveStoreError('StorageFull', 'no space is left')
     const entries = this.#queue.splice(0).flatMap(({ session, push, text }): DrainEntry[] => {
       if (text === 'stale') return [{ type: 'push-result', session, push, outcome: 'rejected' }]
@@ -76,10 +82,15 @@ class FakeLeader implements ServedLeader {
   /** A cursor is how many texts the session knows. */
   join(cursor: Uint8Array | undefined, instance: string): Joined {
     if (this.joinFailure !== undefined) throw this.joinFailure
+    const { clientId } = this
     const known = cursor?.[0] ?? Number.POSITIVE_INFINITY
     return known > this.log.length
-      ? { image: bytesOf(`image(${this.log.join(',')})`), history: bytesOf(`of ${instance}`) }
-      : { image: undefined, history: bytesOf(this.log.slice(known).join(',')) }
+      ? {
+          image: bytesOf(`image(${this.log.join(',')})`),
+          history: bytesOf(`of ${instance}`),
+          clientId,
+        }
+      : { image: undefined, history: bytesOf(this.log.slice(known).join(',')), clientId }
   }
 }
 
@@ -585,6 +596,20 @@ describe('end', () => {
     server.shutdown()
     await settle()
     expect(leader.drains).toBe(1)
+  })
+
+  test('of syncing is told to who follows; its pushes are taken, and nobody else comes', async () => {
+    server.serve(leader, 'persisted')
+    const a = await welcomed()
+    leader.syncEnds = true
+    a.push('e1')
+    await settle()
+    a.push('e2')
+    const late = connect()
+    await settle()
+    expect(a.heard).toEqual(['error SyncBackendReplaced retrying', 'accepted 1', 'accepted 2'])
+    expect(late.heard).toEqual(['error SyncBackendReplaced'])
+    expect(crashes).toEqual([])
   })
 
   test('a shutdown takes in and answers what was pushed before', async () => {

@@ -119,6 +119,8 @@ export class LeaderServer {
   #journals: HandedOver[] = []
   /** Journals that the next drain puts on disk. */
   readonly #journalsSubmitted: HandedOver[] = []
+  /** Why the stores are to end, once they are. */
+  #ending: { readonly code: string; readonly message: string } | undefined
 
   #drainAsked = false
   /** Set while storage refuses: the sessions know, and a timer will drain again. */
@@ -147,8 +149,9 @@ export class LeaderServer {
       session.port.close()
       return { drop }
     }
-    if (this.#phase.name === 'failed') {
-      this.#refuse(session, this.#phase.code, this.#phase.message)
+    const failure = this.#phase.name === 'failed' ? this.#phase : this.#ending
+    if (failure !== undefined) {
+      this.#refuse(session, failure.code, failure.message)
       return { drop }
     }
     if (this.#sessions.size >= sessionsMax) {
@@ -210,6 +213,22 @@ export class LeaderServer {
     for (const session of [...this.#sessions.values()]) this.#refuse(session, code, message)
   }
 
+  /**
+   * The stores are to end. Sessions that follow are told so, and what they still push is taken in;
+   * who waits to be welcomed, or comes later, is refused.
+   */
+  end(code: string, message: string): void {
+    if (this.#ending !== undefined) return
+    this.#ending = { code, message }
+    for (const session of [...this.#sessions.values()]) {
+      if (session.live || session.rejoining) {
+        session.port.post({ type: 'error', code, message, retrying: true })
+      } else {
+        this.#refuse(session, code, message)
+      }
+    }
+  }
+
   /** Takes in what has been pushed so far, answers it, and closes every port. */
   shutdown(): void {
     this.#drain()
@@ -267,16 +286,18 @@ export class LeaderServer {
     // The events of an unanswered push are not in the log yet, and their author is not sent them
     // later. So they come first: the welcome then contains them.
     if (session.unansweredPush !== undefined) return
-    const answer = this.#ask(session, () => {
+    const joined = this.#ask(session, () => {
       const cursor = hello.cursor && new Uint8Array(hello.cursor)
-      const { image, history } = leader.join(cursor, hello.instance)
-      const buffers = { history: ownBuffer(history) }
-      return image === undefined ? buffers : { ...buffers, image: ownBuffer(image) }
+      return leader.join(cursor, hello.instance)
     })
-    if (answer === undefined) return
+    if (joined === undefined) return
+    const { image, history, clientId } = joined
+    const buffers = { history: ownBuffer(history) }
+    const answer = image === undefined ? buffers : { ...buffers, image: ownBuffer(image) }
     session.hello = undefined
     session.live = true
-    session.port.post({ type: 'welcome', ...answer, storageMode }, Object.values(answer))
+    const names = clientId === '' || clientId === hello.clientId ? {} : { clientId }
+    session.port.post({ type: 'welcome', ...answer, storageMode, ...names }, Object.values(answer))
     // To join, the leader may have had to read its storage anew, and found another log there.
     if (leader.hasWork()) this.#drainNextTurn()
   }
@@ -436,7 +457,12 @@ export class LeaderServer {
    */
   #drainFailed(thrown: unknown): void {
     if (!isStorageError(thrown)) {
-      this.crash(thrown)
+      if (isLiveStoreError(thrown) && thrown.code.startsWith('Sync')) {
+        this.end(thrown.code, thrown.message)
+        this.#drainNextTurn()
+      } else {
+        this.crash(thrown)
+      }
       return
     }
     const delayMs = Math.min((this.#retry?.delayMs ?? drainRetryFirstMs / 2) * 2, drainRetryMaxMs)

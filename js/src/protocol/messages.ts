@@ -108,6 +108,8 @@ export interface WelcomeMessage {
   readonly image?: ArrayBuffer
   readonly history: ArrayBuffer
   readonly storageMode: StorageMode
+  /** What its events are to say from now on: another client turned out to have the id before. */
+  readonly clientId?: string
 }
 
 /**
@@ -144,7 +146,8 @@ export interface RejoinMessage {
 
 /**
  * Something failed in the leader. With `retrying` the leader keeps every push and goes on trying,
- * and their answers will still come; without it this port is of no more use.
+ * and their answers will still come; if it is the syncing that has ended (`Sync…`), the store is to
+ * end too. Without `retrying` this port is of no more use.
  */
 export interface ErrorMessage {
   readonly type: 'error'

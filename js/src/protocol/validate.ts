@@ -119,6 +119,7 @@ const leaderToTab: Shapes = {
     image: optional(bytes),
     history: bytes,
     storageMode: oneOf('persisted', 'in-memory'),
+    clientId: optional(text),
   }),
   'push-result': (message) =>
     message.outcome === 'failed'

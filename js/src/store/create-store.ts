@@ -166,12 +166,14 @@ const drive = (
     },
     onFollow: control.onFollow,
     onStatus: control.onStatus,
+    onClientId: control.setClientId,
     onBootStatus: (status) => {
       // After the boot nobody listens any more; what the leader warns of then must not be lost.
       if (isReady && status.stage === 'warning') console.warn(`livestore: ${status.message}`)
       else onBootStatus(status)
     },
     onTrouble: (error) => {
+      if (error.code.startsWith('Sync')) return control.end(error)
       const { code, message } = error
       console.error(`livestore: the leader cannot store events at the moment (${code}): ${message}`)
       control.onTrouble(error)

@@ -54,6 +54,9 @@ class FakeSession implements DrivenSession {
     delete this.next[name]
     return answer?.() ?? outcome()
   }
+  setClientId(id: string) {
+    this.calls.push(`client ${id}`)
+  }
   loadImage(image: Uint8Array, history: Uint8Array) {
     this.calls.push(`image ${image[0]} history ${history[0]}`)
     return this.#outcome('loadImage')
@@ -112,6 +115,7 @@ const setUp = () => {
     onReady: vi.fn<DriverHandlers['onReady']>(),
     onFollow: vi.fn<DriverHandlers['onFollow']>(),
     onStatus: vi.fn<DriverHandlers['onStatus']>(),
+    onClientId: vi.fn<DriverHandlers['onClientId']>(),
     onBootStatus: vi.fn<DriverHandlers['onBootStatus']>(),
     onTrouble: vi.fn<DriverHandlers['onTrouble']>(),
     onFailure: vi.fn<DriverHandlers['onFailure']>(),
@@ -499,4 +503,15 @@ describe('close', () => {
     await driver.drained(5)
     expect(session.pending).toEqual([1, 2])
   })
+})
+
+test('a new client id is taken over once, and said in the next hello', () => {
+  const { session, handlers, attach } = setUp()
+  const welcome = { type: 'welcome', history: bytes(0), storageMode: 'persisted' } as const
+  attach().answer({ ...welcome, image: bytes(1), clientId: 'new' })
+  const port = attach()
+  expect(port.said).toMatchObject([{ type: 'hello', clientId: 'new' }])
+  port.answer({ ...welcome, clientId: 'new' })
+  expect(session.calls.filter((call) => call.startsWith('client'))).toEqual(['client new'])
+  expect(handlers.onClientId.mock.calls).toEqual([['new']])
 })

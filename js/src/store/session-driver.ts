@@ -41,6 +41,7 @@ export interface DrivenSession {
   onHistory(history: Uint8Array): FollowOutcome
   onLeaderChange(): Uint8Array
   syncStatus(): { readonly pendingCount: number }
+  setClientId(id: string): void
 }
 
 export interface DriverHandlers {
@@ -50,6 +51,8 @@ export interface DriverHandlers {
   readonly onFollow: (outcome: FollowOutcome) => void
   /** Pending events were confirmed or dropped, or the upstream head moved. */
   readonly onStatus: () => void
+  /** Another client turned out to have this one's id; this is the new one. */
+  readonly onClientId: (id: string) => void
   readonly onBootStatus: (status: BootStatus) => void
   /** The leader cannot persist at the moment. It keeps what was pushed, and tries again. */
   readonly onTrouble: (error: LiveStoreError) => void
@@ -62,7 +65,7 @@ const HELLOS_IN_A_ROW_MAX = 3
 
 export class SessionDriver {
   readonly #session: DrivenSession
-  readonly #ids: { readonly clientId: string; readonly sessionId: string }
+  #ids: { readonly clientId: string; readonly sessionId: string }
   readonly #handlers: DriverHandlers
   #port: LeaderPort | undefined
   #state: 'detached' | 'greeting' | 'following' | 'closed' = 'detached'
@@ -203,7 +206,12 @@ export class SessionDriver {
     }
   }
 
-  #takeWelcome({ image, history, storageMode }: WelcomeMessage): void {
+  #takeWelcome({ image, history, storageMode, clientId }: WelcomeMessage): void {
+    if (clientId !== undefined && clientId !== this.#ids.clientId) {
+      this.#session.setClientId(clientId)
+      this.#ids = { ...this.#ids, clientId }
+      this.#handlers.onClientId(clientId)
+    }
     const outcome =
       image === undefined
         ? this.#session.onHistory(new Uint8Array(history))

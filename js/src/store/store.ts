@@ -127,11 +127,13 @@ export interface StoreControl {
   pendingCount(): number
   /** The page may live to see no other task: journals what is pending. Never throws. */
   pageEnds(): void
+  setClientId(id: string): void
+  /** Shuts the store down because of `error`, which later calls throw. */
+  end(error: LiveStoreError): void
 }
 
 export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = unknown> {
   readonly storeId: string
-  readonly clientId: string
   readonly sessionId: string
   readonly schema: Schema
   readonly context: Context
@@ -144,8 +146,10 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   readonly #statusReceivers = new Set<Receiver>()
   readonly #shutdownListeners = new Set<() => void>()
   #storageMode: StorageMode
+  #clientId: string
   #driver: SessionDriver | undefined
   #shutdown: Promise<void> | undefined
+  #cause: LiveStoreError | undefined
   #isEnded = false
   #isPageEnding = false
 
@@ -153,7 +157,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     const { storeId, schema, context, session, link } = parts
     this.#parts = parts
     this.storeId = storeId
-    this.clientId = link.clientId
+    this.#clientId = link.clientId
     this.sessionId = link.sessionId
     this.schema = schema
     this.context = context
@@ -191,8 +195,25 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
         onTrouble: (error) => store.#receipts.troubled(error),
         pendingCount: () => (store.#isEnded ? 0 : store.#session.syncStatus().pendingCount),
         pageEnds: () => store.#pageEnds(),
+        setClientId: (id) => {
+          console.warn(
+            `livestore: another client has the id ${store.#clientId}, so this one is now ${id}`,
+          )
+          store.#clientId = id
+        },
+        end: (error) => {
+          if (store.#shutdown !== undefined) return
+          console.error(`livestore: the store is shut down (${error.code}): ${error.message}`)
+          store.#cause = error
+          void store.shutdown()
+        },
       },
     }
+  }
+
+  /** This device. It changes when another one turns out to have the same id. */
+  get clientId(): string {
+    return this.#clientId
   }
 
   /** Where the leader keeps the data. `in-memory`: it is gone when the last tab closes. */
@@ -572,9 +593,11 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
 
   #checkUse(operation: string): void {
     if (this.#shutdown !== undefined) {
+      const cause = this.#cause
       throw new LiveStoreError(
-        'Closed',
-        `${operation}: the store '${this.storeId}' has been shut down`,
+        cause?.code ?? 'Closed',
+        `${operation}: the store '${this.storeId}' has been shut down` +
+          (cause === undefined ? '' : `: ${cause.message}`),
       )
     }
     if (this.#parts.isMaterializing()) {

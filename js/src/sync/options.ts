@@ -1,5 +1,6 @@
 /** The option `sync` of `makeWorker` and `makeInMemoryAdapter`: what may be passed. */
 
+import { nanoid } from 'nanoid'
 import { LiveStoreError } from '../errors.js'
 import type { LeaderOptions } from '../wasm/leader.js'
 import type { MakeSyncBackend } from './backend.js'
@@ -19,9 +20,15 @@ export interface SyncOptions {
   /**
    * When the backend turns out to have another history than the one stored here. `reset`: take its
    * events in place of what the old one had ordered, and keep what was not pushed. `ignore`: keep
-   * all, and stop syncing. Default: `reset`.
+   * all, and stop syncing. `shutdown`: the same, and every store ends with `SyncBackendReplaced`.
+   * Default: `reset`.
    */
-  readonly onBackendIdMismatch?: 'reset' | 'ignore' | undefined
+  readonly onBackendIdMismatch?: 'reset' | 'shutdown' | 'ignore' | undefined
+  /**
+   * When a pull fails for another reason than a lost connection. `ignore`: warn, and try again.
+   * `shutdown`: stop syncing, and every store ends with `SyncFailed`. Default: `ignore`.
+   */
+  readonly onSyncError?: 'shutdown' | 'ignore' | undefined
 }
 
 /** The options with their defaults. */
@@ -30,7 +37,8 @@ export interface SyncSetup {
   /** How long the boot waits for the backend; undefined: not at all. */
   readonly initialSyncMs: number | undefined
   readonly livePull: boolean
-  readonly onBackendIdMismatch: 'reset' | 'ignore'
+  readonly onBackendIdMismatch: 'reset' | 'shutdown' | 'ignore'
+  readonly onSyncError: 'shutdown' | 'ignore'
 }
 
 const names: readonly (keyof SyncOptions)[] = [
@@ -38,6 +46,7 @@ const names: readonly (keyof SyncOptions)[] = [
   'initialSyncOptions',
   'livePull',
   'onBackendIdMismatch',
+  'onSyncError',
 ]
 
 /**
@@ -56,7 +65,7 @@ export const syncSetup = (where: string, options: unknown): SyncSetup | undefine
   if (unknown !== undefined) {
     throw invalid(`sync.${unknown}`, `is not known; the options are ${names.join(', ')}`)
   }
-  const { backend, initialSyncOptions, livePull, onBackendIdMismatch } =
+  const { backend, initialSyncOptions, livePull, onBackendIdMismatch, onSyncError } =
     options as Partial<SyncOptions>
   if (typeof backend !== 'function') {
     throw invalid('sync.backend', 'must be a function that makes a sync backend')
@@ -64,8 +73,11 @@ export const syncSetup = (where: string, options: unknown): SyncSetup | undefine
   if (livePull !== undefined && typeof livePull !== 'boolean') {
     throw invalid('sync.livePull', 'must be a boolean')
   }
-  if (onBackendIdMismatch !== undefined && !['reset', 'ignore'].includes(onBackendIdMismatch)) {
-    throw invalid('sync.onBackendIdMismatch', "must be 'reset' or 'ignore'")
+  if (![undefined, 'reset', 'shutdown', 'ignore'].includes(onBackendIdMismatch)) {
+    throw invalid('sync.onBackendIdMismatch', "must be 'reset', 'shutdown' or 'ignore'")
+  }
+  if (![undefined, 'shutdown', 'ignore'].includes(onSyncError)) {
+    throw invalid('sync.onSyncError', "must be 'shutdown' or 'ignore'")
   }
   const initialSyncMs = initialSync(initialSyncOptions)
   if (initialSyncMs === 'wrong') {
@@ -79,19 +91,24 @@ export const syncSetup = (where: string, options: unknown): SyncSetup | undefine
     initialSyncMs,
     livePull: livePull ?? true,
     onBackendIdMismatch: onBackendIdMismatch ?? 'reset',
+    onSyncError: onSyncError ?? 'ignore',
   }
 }
 
-/** What the engine's leader is told of them. */
+/** What the engine's leader is told of them. What ends the stores is up to the sync driver. */
 export const leaderSyncOptions = (
   setup: SyncSetup | undefined,
-): Pick<LeaderOptions, 'backend' | 'onBackendIdMismatch'> =>
+): Pick<LeaderOptions, 'backend' | 'onBackendIdMismatch' | 'spareClientId'> =>
   setup === undefined
     ? {}
     : {
         backend: { livePull: setup.livePull, jitterSeed: randomSeed() },
-        onBackendIdMismatch: setup.onBackendIdMismatch,
+        spareClientId: nanoid(spareIdLength),
+        onBackendIdMismatch: setup.onBackendIdMismatch === 'reset' ? 'reset' : 'ignore',
       }
+
+/** Longer than the ids that may meet. */
+const spareIdLength = 12
 
 /** Clients that lost a server at one moment must not come back at one moment. */
 const randomSeed = (): number => crypto.getRandomValues(new Uint32Array(1))[0] as number

@@ -123,6 +123,8 @@ const open = (ping?: () => Promise<void>): SyncDriver => {
     },
     onCrash: (error) => crashes.push(error),
     warn: (message) => warnings.push(message),
+    setup: { onBackendIdMismatch: 'reset', onSyncError: 'ignore' },
+    onFatal: (code) => crashes.push(code),
     onOnline: (listener) => {
       comeOnline = listener
       return () => undefined

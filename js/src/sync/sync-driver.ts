@@ -14,7 +14,7 @@
  */
 
 import type { Clock } from '../env.js'
-import { isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
+import { type ErrorCode, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { encodePage } from '../wasm/codec.js'
 import type { BackendFailure, BackendRequest } from '../wasm/leader.js'
 import type { EventRecord } from '../wasm/values.js'
@@ -26,6 +26,7 @@ import {
   type SyncedEvent,
 } from './backend.js'
 import { BackendCall } from './backend-call.js'
+import type { SyncSetup } from './options.js'
 import { type CheckedPage, checkPage } from './pulled-page.js'
 
 /** How long the backend may take to be made, to connect, for a push, and for a page it has. */
@@ -55,19 +56,22 @@ export interface SyncedLeader {
   onPushRefused(push: number, index: number, reason: string, nowMs: number): void
   onBackendReplaced(id: string): void
   onConnection(online: boolean): void
-  syncStatus(): { readonly caughtUp: boolean }
+  syncStatus(): { readonly caughtUp: boolean; readonly halted: boolean }
 }
 
 export interface SyncDriverOptions {
   readonly clock: Clock
   readonly leader: SyncedLeader
   readonly makeBackend: () => ReturnType<MakeSyncBackend>
+  readonly setup: Pick<SyncSetup, 'onBackendIdMismatch' | 'onSyncError'>
   /** Asks for a drain of the leader soon. `drained` is to be called after every one. */
   readonly drainSoon: () => void
   /** The engine broke: it must not be called again. */
   readonly onCrash: (error: unknown) => void
   /** The backend is in trouble. Said once, until something works or another trouble comes. */
   readonly warn: (message: string) => void
+  /** Syncing has ended, and the stores are to end too. Called once; the leader goes on. */
+  readonly onFatal: (code: ErrorCode, message: string) => void
   /** Calls its listener when the device may be online again. Returns what ends that. */
   readonly onOnline?: ((listener: () => void) => () => void) | undefined
 }
@@ -174,8 +178,23 @@ export class SyncDriver {
     return Math.floor(this.#options.clock.now())
   }
 
+  /** The leader has halted, and the app wants to hear of that. */
+  #endIfHalted(): void {
+    if (this.#options.setup.onBackendIdMismatch !== 'shutdown') return
+    if (this.#ask((leader) => leader.syncStatus())?.halted !== true) return
+    this.#end('SyncBackendReplaced', 'the sync backend has another history than this client')
+  }
+
+  #end(code: ErrorCode, message: string): void {
+    if (this.#isEnded) return
+    this.stop()
+    this.#options.onFatal(code, message)
+  }
+
   #step(): void {
     this.#cancelTimer()
+    this.#endIfHalted()
+    if (this.#isEnded) return
     const requests = this.#ask((leader) => leader.nextRequests(this.#now()))
     if (requests === undefined) {
       this.#stepAfter(askAgainMs)
@@ -261,11 +280,13 @@ export class SyncDriver {
       this.#tell((leader) => leader.onPullEnded(number, this.#now()))
     } catch (thrown) {
       if (call.isUnwanted || thrown instanceof EngineBroke) return
-      this.#report(thrown)
+      const text = this.#report(thrown)
       this.#tell((leader) => {
         replacedId(thrown, (id) => leader.onBackendReplaced(id))
         leader.onPullFailed(number, this.#now())
       })
+      if (text === undefined || isNamed(thrown, 'BackendIdMismatchError')) return
+      if (this.#options.setup.onSyncError === 'shutdown') this.#end('SyncFailed', text)
     } finally {
       call.drop()
       if (this.#pull?.call === call) this.#pull = undefined
@@ -396,13 +417,16 @@ export class SyncDriver {
     })
   }
 
-  #report(thrown: unknown): void {
-    if (this.#isEnded || failureOf(thrown) === 'offline') return
+  /** Returns what is wrong, if it is more than a lost connection. */
+  #report(thrown: unknown): string | undefined {
+    if (this.#isEnded || failureOf(thrown) === 'offline') return undefined
     const code = isLiveStoreError(thrown) ? thrown.code : 'CallbackThrew'
     const text = `the sync backend failed (${code}): ${messageOf(thrown)}`
-    if (text === this.#lastTrouble) return
-    this.#lastTrouble = text
-    this.#options.warn(text)
+    if (text !== this.#lastTrouble) {
+      this.#lastTrouble = text
+      this.#options.warn(text)
+    }
+    return text
   }
 }
 

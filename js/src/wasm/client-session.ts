@@ -77,6 +77,7 @@ export class ClientSession implements StateReader {
   readonly #liveColumns = new Map<number, readonly string[]>()
   #handle: ClientSessionHandle | undefined
   #committing: readonly CommitEvent[] = []
+  readonly #origin: { clientId: string; readonly sessionId: string }
   #busy = false
 
   private constructor(engine: Engine, handle: ClientSessionHandle, options: ClientSessionOptions) {
@@ -89,6 +90,7 @@ export class ClientSession implements StateReader {
     this.#input = { module, reserve: (bytes) => module._ls_input(bytes) }
     this.schemaHash = handle.schemaHash()
     this.instance = options.instance
+    this.#origin = { clientId: options.clientId, sessionId: options.sessionId }
     engine.materializers.set(
       this.#slot,
       materializeCallback(
@@ -96,7 +98,7 @@ export class ClientSession implements StateReader {
         this.#statements,
         options.materialize,
         (index) => this.#committing[index] as CommitEvent,
-        { clientId: options.clientId, sessionId: options.sessionId },
+        this.#origin,
       ),
     )
   }
@@ -122,6 +124,12 @@ export class ClientSession implements StateReader {
    */
   loadImage(image: Uint8Array, history: Uint8Array): FollowOutcome {
     return this.#guarded((handle) => followOutcome(unwrap(handle.loadImage(image, history))))
+  }
+
+  /** For the events that are committed from now on. */
+  setClientId(id: string): void {
+    this.#origin.clientId = id
+    this.#guarded((handle) => handle.setClientId(id))
   }
 
   /**

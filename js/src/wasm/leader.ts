@@ -34,6 +34,9 @@ export interface LeaderOptions {
   readonly backend?: { readonly livePull: boolean; readonly jitterSeed: number } | undefined
   /** What to do when the backend is another one than the log was synced with. Default: reset. */
   readonly onBackendIdMismatch?: 'reset' | 'ignore' | undefined
+  readonly clientId?: string | undefined
+  /** For when another client turns out to have this one's id. */
+  readonly spareClientId?: string | undefined
 }
 
 export interface BootProgress {
@@ -78,6 +81,8 @@ export type DrainEntry =
 export interface Joined {
   readonly image: Uint8Array | undefined
   readonly history: Uint8Array
+  /** What the session's events are to say from now on; empty if it is not known. */
+  readonly clientId: string
 }
 
 /** One thing to do with the sync backend; its answer goes back with `number`. */
@@ -156,6 +161,8 @@ export class Leader {
           backend === undefined ? -1 : backend.livePull ? 1 : 0,
           backend?.jitterSeed ?? 0,
           onBackendIdMismatch === 'ignore' ? 1 : 0,
+          options.clientId ?? '',
+          options.spareClientId ?? '',
         ),
       )
       return new Leader(engine, handle, pool, options)
