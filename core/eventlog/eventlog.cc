@@ -100,7 +100,8 @@ constexpr char kChunkEndSql[] =
 constexpr char kRemoveAfterSql[] = "delete from eventlog where rowid > ?";
 
 constexpr char kSyncStatusSql[] =
-    "select head, backendId, givenClientId, ownClientId, (select max(ordinal) from __livestore_session), "
+    "select head, backendId, givenClientId, ownClientId, (select max(ordinal) from "
+    "__livestore_session), "
     "(select count(*) from __livestore_session) from __livestore_sync_status";
 constexpr char kSetUpstreamHeadSql[] = "update __livestore_sync_status set head = ?";
 constexpr char kSetBackendIdSql[] = "update __livestore_sync_status set backendId = ?";

@@ -776,7 +776,8 @@ TEST_F(EventlogTest, RowsThatWereNotAppendedInOrderAreCorrupt) {
   for (const char* sql :
        {"delete from eventlog where seqNumGlobal = 1", "update eventlog set rowid = rowid + 7",
         "update eventlog set rowid = 100 where seqNumGlobal = 2",
-        "delete from __livestore_sync_status", "insert into __livestore_sync_status (head, backendId) values (9, '')",
+        "delete from __livestore_sync_status",
+        "insert into __livestore_sync_status (head, backendId) values (9, '')",
         "update __livestore_sync_status set head = -1",
         "update __livestore_sync_status set head = 5",
         "update eventlog set seqNumGlobal = -1 where seqNumGlobal = 4",

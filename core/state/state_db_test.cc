@@ -334,23 +334,26 @@ TEST_F(StateDbTest, AnOlderFormatIsNoStateAndCanBeBuiltAnew) {
 TEST_F(StateDbTest, ADamagedHeadIsCorrupt) {
   constexpr char kStateWithABlob[] =
       "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
-      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, skippedGlobal, skippedClient); "
+      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, skippedGlobal, "
+      "skippedClient); "
       "insert into __livestore_state values (1, 3, x'00', 1, 0, 0, 0, 0, 0)";
   constexpr char kStateWithoutAHash[] =
       "drop table __livestore_state; create table __livestore_state (id, formatVersion, "
-      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, other, skippedGlobal, skippedClient); "
+      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, other, skippedGlobal, "
+      "skippedClient); "
       "insert into __livestore_state values (1, 3, 'hash', 1, 0, 0, 0, 0, 0)";
   constexpr char kStateWithoutAFormat[] =
       "drop table __livestore_state; create table __livestore_state (id, other, "
-      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, skippedGlobal, skippedClient); "
+      "schemaHash, seqNumGlobal, seqNumClient, seqNumRebaseGeneration, eventHash, skippedGlobal, "
+      "skippedClient); "
       "insert into __livestore_state values (1, 3, 'hash', 1, 0, 0, 0, 0, 0)";
   for (const char* sql : {"delete from __livestore_state", "drop table __livestore_undo",
                           "update __livestore_state set formatVersion = 0",
                           "update __livestore_state set seqNumGlobal = -1",
                           "update __livestore_state set seqNumGlobal = 9007199254740992",
                           "update __livestore_state set seqNumClient = 4294967296",
-                          "update __livestore_state set skippedGlobal = -1",
-                          kStateWithoutAHash, kStateWithoutAFormat, kStateWithABlob}) {
+                          "update __livestore_state set skippedGlobal = -1", kStateWithoutAHash,
+                          kStateWithoutAFormat, kStateWithABlob}) {
     Reset(kSchema);
     ASSERT_TRUE(state_->database().Exec(sql).ok()) << sql;
     const auto head = state_->ReadHead();

@@ -50,13 +50,12 @@ class Process {
   explicit Process(StoragePool& pool, SchemaDescriptor schema = TodoApp::Schema(),
                    std::optional<BackendSyncOptions> backend = std::nullopt) {
     vfs = *PoolVfs::Create(pool, Environment());
-    auto opened = Leader::Open(
-        {.schema = std::move(schema),
-         .vfs_name = vfs->name(),
-         .backend = backend,
-         .client_id = "client",
-         .spare_client_id = "spare"},
-        app);
+    auto opened = Leader::Open({.schema = std::move(schema),
+                                .vfs_name = vfs->name(),
+                                .backend = backend,
+                                .client_id = "client",
+                                .spare_client_id = "spare"},
+                               app);
     if (!opened.ok()) {
       error = opened.error();
       return;

@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { settle, TestClock, TestPort } from '../../test/doubles.js'
 import { LiveStoreError } from '../errors.js'
 import type { LeaderToSession, SessionToLeader } from '../protocol/messages.js'
+import { encodeBatch } from '../wasm/codec.js'
 import type { DrainEntry, DrainOutcome, EventReport, Joined } from '../wasm/leader.js'
 import {
   drainRetryFirstMs,
@@ -80,7 +81,11 @@ class FakeLeader implements ServedLeader {
     const { clientId } = this
     const known = cursor?.[0] ?? Number.POSITIVE_INFINITY
     return known > this.log.length
-      ? { image: bytesOf(`image(${this.log.join(',')})`), history: bytesOf(`of ${instance}`), clientId }
+      ? {
+          image: bytesOf(`image(${this.log.join(',')})`),
+          history: bytesOf(`of ${instance}`),
+          clientId,
+        }
       : { image: undefined, history: bytesOf(this.log.slice(known).join(',')), clientId }
   }
 }
@@ -149,6 +154,8 @@ const short = (message: LeaderToSession): string => {
       return `welcome ${message.image ? `${textOf(message.image)} ` : ''}${textOf(message.history)}`
     case 'news':
       return `news ${textOf(message.news)}`
+    case 'passing':
+      return `passing ${message.events.byteLength} bytes`
     case 'rejoin':
       return 'rejoin'
     case 'push-result':
@@ -306,6 +313,21 @@ describe('push', () => {
     session.say(message as SessionToLeader)
     await settle()
     expect(session.heard).toEqual(['error ProtocolMismatch'])
+  })
+
+  test('events that are not persisted go to the others; damaged ones cost their sender', async () => {
+    server.serve(leader, 'persisted')
+    const [a, b] = [await welcomed(), await welcomed()]
+    const late = connect()
+    const events = encodeBatch([]).slice().buffer
+    const size = events.byteLength
+    a.say({ type: 'passing', events }, [events])
+    await settle()
+    a.say({ type: 'passing', events: bytesOf('damaged').buffer })
+    await settle()
+    expect(a.heard).toEqual(['error ProtocolMismatch'])
+    expect(b.heard).toEqual([`passing ${size} bytes`])
+    expect(late.heard).toEqual(['done'])
   })
 
   test('a push before the welcome, and a second one before the answer, are refused', async () => {

@@ -76,12 +76,18 @@ export interface PushMessage {
   readonly push: ArrayBuffer
 }
 
+/** Both ways: events of one session that are not persisted, for those that are there. */
+export interface PassingMessage {
+  readonly type: 'passing'
+  readonly events: ArrayBuffer
+}
+
 /** The session ends. Pushes already sent are still taken in. */
 export interface ByeMessage {
   readonly type: 'bye'
 }
 
-export type SessionToLeader = HelloMessage | PushMessage | ByeMessage
+export type SessionToLeader = HelloMessage | PushMessage | PassingMessage | ByeMessage
 
 export interface BootStatusMessage {
   readonly type: 'boot-status'
@@ -150,6 +156,7 @@ export type LeaderToSession =
   | WelcomeMessage
   | PushResultMessage
   | NewsMessage
+  | PassingMessage
   | RejoinMessage
   | ErrorMessage
 

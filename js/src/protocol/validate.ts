@@ -106,6 +106,7 @@ const sessionToLeader: Shapes = {
     cursor: optional(bytes),
   }),
   push: () => ({ id: count, push: bytes }),
+  passing: () => ({ events: bytes }),
   bye: () => ({}),
 }
 
@@ -125,6 +126,7 @@ const leaderToSession: Shapes = {
       ? { id: count, failedIndex: count, code: text, message: text }
       : { id: count, outcome: oneOf('accepted', 'rejected') },
   news: () => ({ news: bytes }),
+  passing: () => ({ events: bytes }),
   rejoin: () => ({}),
   error: () => error,
 }

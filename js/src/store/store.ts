@@ -224,7 +224,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     this.#checkChange('commit')
     const { options, events } = commitArgs(args)
     if (events.length === 0) return
-    const stale = this.#apply(events)
+    const stale = this.#apply(events, options.persisted)
     const refresh = () => this.#graph.invalidate(stale)
     if (options.skipRefresh) this.#deliveries.postpone(refresh)
     else this.#deliveries.together(refresh)
@@ -391,8 +391,13 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   }
 
   /** Encodes, commits and sends. Nothing has changed if it throws. */
-  #apply(events: readonly EventInput[]): readonly number[] {
-    const stale = this.#session.commit(events.map((event) => this.#commitEvent(event)))
+  #apply(events: readonly EventInput[], persisted = true): readonly number[] {
+    const prepared = events.map((event) => this.#commitEvent(event))
+    const stale = this.#session.commit(prepared, persisted)
+    if (!persisted) {
+      this.#driver?.sendPassing()
+      return stale
+    }
     this.#driver?.schedulePush()
     this.#onStatus()
     return stale
@@ -479,7 +484,12 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     if (onRejected === undefined) {
       for (const { counter, event, accepted, code, message } of rejected) {
         // Of an accepted one the session knows the place only.
-        const which = accepted ? seqNumText(event.seqNum) : `'${event.name}'`
+        const which =
+          counter === 0
+            ? `'${event.name}', which is not persisted,`
+            : accepted
+              ? seqNumText(event.seqNum)
+              : `'${event.name}'`
         console.error(
           `livestore: the event ${which} (number ${counter} of this session) was rejected and ` +
             `rolled back (${code}): ${message}`,
