@@ -19,8 +19,9 @@
 // push, merge and rebase, and which live queries are stale.
 //
 // What always holds: the state tables equal upstream's state plus pending, in order, at every
-// return (law 4), and on top of that the overlay of events that are not persisted; a call that fails leaves state, pending and numbers as they were (law 8); live
-// queries are told only of the end of a rebase (law 7).
+// return (law 4), and on top of that the overlay of events that are not persisted; a call that
+// fails leaves state, pending and numbers as they were (law 8); live queries are told only of the
+// end of a rebase (law 7).
 //
 // Calls do not nest: from inside a materializer only Prepare and Query are allowed, others fail
 // with kNested.

@@ -315,7 +315,7 @@ describe('push', () => {
     expect(session.heard).toEqual(['error ProtocolMismatch'])
   })
 
-  test('events that are not persisted go to the others; damaged ones cost their sender', async () => {
+  test('what is not persisted goes to the others; damaged bytes cost their sender', async () => {
     server.serve(leader, 'persisted')
     const [a, b] = [await welcomed(), await welcomed()]
     const late = connect()
@@ -506,7 +506,7 @@ describe('end', () => {
     expect(leader.drains).toBe(1)
   })
 
-  test('of syncing is told to who follows; its pushes are taken, and nobody else comes', async () => {
+  test('of syncing is told to who follows, whose pushes are still taken', async () => {
     server.serve(leader, 'persisted')
     const a = await welcomed()
     leader.syncEnds = true
