@@ -40,6 +40,11 @@ inline constexpr uint32_t kHistoryEventsMax = 10'000;
 // reaches further back needs the image.
 inline constexpr size_t kSessionUndoMax = 100'000;
 
+// Events that are not persisted and still show in a session; beyond it the oldest half goes. One
+// commit has at most half of them, and half of the bytes (of arguments).
+inline constexpr size_t kMaxOverlayEvents = 256;
+inline constexpr size_t kMaxOverlayBytes = 1u << 20;
+
 // Events without effect that are reported at once.
 inline constexpr size_t kSkippedReportsMax = 100;
 

@@ -574,7 +574,7 @@ Result<PulledPage> DecodePage(BytesView bytes) {
 
 // ---- New events ------------------------------------------------------------------------------
 
-Result<std::vector<NewEvent>> DecodeNewEvents(BytesView bytes) {
+Result<std::vector<NewEvent>> DecodeNewEvents(BytesView bytes, bool* passing) {
   constexpr uint32_t kClientOnly = 1;
   constexpr size_t kNewEventBytesMin = 24;
   const auto malformed = [](const std::string& what) {
@@ -583,8 +583,11 @@ Result<std::vector<NewEvent>> DecodeNewEvents(BytesView bytes) {
 
   ByteReader reader(bytes);
   const uint32_t count = reader.U32();
-  const uint32_t reserved = reader.U32();
-  if (!reader.ok() || reserved != 0) return malformed("the header is damaged");
+  const uint32_t is_passing = reader.U32();
+  if (!reader.ok() || is_passing > (passing == nullptr ? 0u : 1u)) {
+    return malformed("the header is damaged");
+  }
+  if (passing != nullptr) *passing = is_passing != 0;
   if (count > limits::kCommitEventsMax) {
     return Error{ErrorCode::kLimitExceeded, "a commit of " + std::to_string(count) +
                                                 " events exceeds kCommitEventsMax (" +

@@ -157,13 +157,13 @@ Result<PulledPage> DecodePage(BytesView bytes);
 
 // What JavaScript hands to a commit; the engine gives the numbers.
 //
-//     new_events := count:u32 0:u32 new_event*count
+//     new_events := count:u32 passing:u32 new_event*count   passing: 1 if they are not persisted
 //     new_event  := flags:u32 name_bytes:u32 args_bytes:u32 0:u32 schema_hash:i64 name args pad
 //     flags      := bit 0: client-only; other bits must be 0
 //     pad        := zero bytes to a multiple of 8
 //
 // Fails with kMalformedBytes, or kLimitExceeded by count, name or arguments; the message names the
 // event.
-Result<std::vector<NewEvent>> DecodeNewEvents(BytesView bytes);
+Result<std::vector<NewEvent>> DecodeNewEvents(BytesView bytes, bool* passing = nullptr);
 
 }  // namespace livestore

@@ -85,8 +85,8 @@ class Eventlog {
   Result<void> AddRefused(const EventOrigin& origin, const Error& error);
   // Empty text for none. REQUIRES: a group is open.
   Result<void> SetBackendId(std::string_view id);
-  // Whoever says that this client is `given` is told from now on that it is `own`. REQUIRES: a group
-  // is open.
+  // Whoever says that this client is `given` is told from now on that it is `own`. REQUIRES: a
+  // group is open.
   Result<void> SetClientId(std::string_view given, std::string_view own);
   // Returns after the bytes are flushed. After a failure the log is lost(); in memory, where
   // storage does not fail, nothing of the group is in it. REQUIRES: a group is open, and the

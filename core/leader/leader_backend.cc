@@ -114,8 +114,8 @@ Result<void> Leader::Impl::MergePages(DrainOutcome& out) {
   return Ok();
 }
 
-// Before that moment such events are our own, of a log that was reset. What is pending keeps its old
-// id: it may have been pushed, and is recognised by it.
+// Before that moment such events are our own, of a log that was reset. What is pending keeps its
+// old id: it may have been pushed, and is recognised by it.
 Result<void> Leader::Impl::NoticeTwin(std::span<const Event> news, DrainOutcome& out) {
   const std::string& given = options.client_id;
   const std::string id = eventlog->ClientId(given);

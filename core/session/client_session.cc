@@ -10,26 +10,11 @@
 #include "core/sqlite/savepoint.h"
 
 namespace livestore {
-namespace {
-
-// Marks an engine call in progress, so that a call from inside a callback is refused.
-class CallGuard {
- public:
-  explicit CallGuard(bool& busy) : busy_(busy) { busy_ = true; }
-  ~CallGuard() { busy_ = false; }
-  CallGuard(const CallGuard&) = delete;
-  CallGuard& operator=(const CallGuard&) = delete;
-
- private:
-  bool& busy_;
-};
 
 Error NestedCall() {
   return {ErrorCode::kNested,
           "this call was made from inside a materializer or another engine call"};
 }
-
-}  // namespace
 
 ClientSession::ClientSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ClientSession::~ClientSession() = default;
@@ -70,6 +55,8 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
   committed.reserve(events.size());
   entries.reserve(events.size());
   TableSet touched;
+  std::optional<Savepoint> lifted;
+  LS_TRY(self.LiftOverlay(lifted, touched));
   {
     // A single event is atomic by itself.
     std::optional<Savepoint> savepoint;
@@ -103,6 +90,7 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
   std::move(committed.begin(), committed.end(), std::back_inserter(self.sync.pending));
   for (TailEntry& entry : entries) self.tail.Append(std::move(entry));
   self.last_counter += events.size();
+  self.LowerOverlay(lifted, touched);
   return self.live_queries.Refresh(touched);
 }
 
@@ -183,6 +171,8 @@ Result<FollowOutcome> ClientSession::OnPushFailed(size_t failed_index, Error err
   const size_t keep = self.tail.accepted() + failed_index;
   const StateHead old_head = self.state->head();
   TableSet touched;
+  std::optional<Savepoint> lifted;
+  LS_TRY(self.LiftOverlay(lifted, touched));
   Savepoint savepoint = LS_TRY(Savepoint::Begin(self.state->database(), "livestore_follow"));
   const Result<void> rolled_back = self.tail.RollBack(self.state->database(), keep, touched);
 
@@ -202,6 +192,7 @@ Result<FollowOutcome> ClientSession::OnPushFailed(size_t failed_index, Error err
     self.state->SetHead(head.seq, head.hash);
     self.Rebase(std::move(merge.rebased), counters, touched, outcome);
     LS_CHECK(savepoint.Release().ok());  // In memory: see Follow.
+    self.LowerOverlay(lifted, touched);
     outcome.stale = self.live_queries.Refresh(touched);
     return outcome;
   }
@@ -289,6 +280,8 @@ Result<FollowOutcome> ClientSession::LoadImage(BytesView image, BytesView histor
   LS_TRY(Impl::CheckRoom(run));
   LS_TRY(self.state->LoadImage(image, run.base));
 
+  // Its rows went with the state before.
+  std::vector<OverlayEntry> overlay = std::exchange(self.overlay, {});
   const Head head = self.state->head().head();
   Result<std::vector<UndoEntry>> undo = self.state->ReadUndo();
   Tail tail = undo.ok() ? Tail::OfImage(std::move(*undo), head) : Tail(head);
@@ -319,6 +312,9 @@ Result<FollowOutcome> ClientSession::LoadImage(BytesView image, BytesView histor
   self.Rebase(std::move(mine), counters, touched, outcome);
   outcome.stale = self.live_queries.InvalidateAll();
   FollowOutcome after = LS_TRY(self.Follow(history.news, 0, &history));
+  self.overlay = std::move(overlay);
+  std::optional<Savepoint> lifted;
+  self.LowerOverlay(lifted, touched);
   std::move(after.rejected.begin(), after.rejected.end(), std::back_inserter(outcome.rejected));
   outcome.need_image = after.need_image;
   return outcome;
@@ -365,8 +361,15 @@ const std::string& ClientSession::schema_hash() const { return impl_->state->sch
 
 Result<Bytes> ClientSession::Image() {
   if (impl_->busy) return NestedCall();
+  TableSet touched;
+  std::optional<Savepoint> lifted;
+  LS_TRY(impl_->LiftOverlay(lifted, touched));
+  if (lifted) LS_TRY(lifted->Release());
   LS_TRY(impl_->state->SaveHead());
-  return impl_->state->database().Serialize();
+  Result<Bytes> image = impl_->state->database().Serialize();
+  lifted.reset();
+  impl_->LowerOverlay(lifted, touched);
+  return image;
 }
 
 }  // namespace livestore

@@ -19,8 +19,9 @@
 // push, merge and rebase, and which live queries are stale.
 //
 // What always holds: the state tables equal upstream's state plus pending, in order, at every
-// return (law 4); a call that fails leaves state, pending and numbers as they were (law 8); live
-// queries are told only of the end of a rebase (law 7).
+// return (law 4), and on top of that the overlay of events that are not persisted; a call that
+// fails leaves state, pending and numbers as they were (law 8); live queries are told only of the
+// end of a rebase (law 7).
 //
 // Calls do not nest: from inside a materializer only Prepare and Query are allowed, others fail
 // with kNested.
@@ -56,8 +57,8 @@ struct ClientSessionOptions {
 // An own event that can never be accepted, or that the sync backend refused, and why. It has been
 // rolled back.
 struct RejectedEvent {
-  uint64_t counter = 0;
-  Event event;  // As it stood last.
+  uint64_t counter = 0;  // 0: one that was not persisted, and can no longer be shown.
+  Event event;           // As it stood last.
   // The leader had it, and the backend refused it; or the leader refused it itself, and its answer
   // was lost with it.
   bool accepted = false;
@@ -101,6 +102,16 @@ class ClientSession {
 
   // Applies `events` as one transaction and returns the stale live queries. All or nothing.
   Result<std::vector<LiveQueryId>> Commit(std::span<const NewEvent> events);
+
+  // Applies `events` without giving them a place in any log: they show on top of what is pending,
+  // in the sessions that are there, until this object ends or newer ones press them out
+  // (limits::kMaxOverlayEvents). All or nothing.
+  Result<std::vector<LiveQueryId>> CommitPassing(std::span<const NewEvent> events);
+  // What CommitPassing applied since the last call, for other sessions (EncodeEvents).
+  std::optional<Bytes> NextPassing();
+  // The same from another session. One that cannot be applied here is reported, and left out.
+  // Fails with kMalformedBytes, kProtocolMismatch.
+  Result<FollowOutcome> OnPassing(BytesView events);
 
   // For the events that are committed from now on; those that are pending keep theirs.
   void SetClientId(std::string id);

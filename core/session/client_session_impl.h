@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "core/event/event_codec.h"
 #include "core/session/client_session.h"
 #include "core/session/tail.h"
+#include "core/sqlite/savepoint.h"
 #include "core/sync/merge.h"
 
 namespace livestore {
@@ -32,6 +34,12 @@ struct Applied {
   std::optional<Head> settled_head;  // The last of those that are, if any.
 };
 
+// An event that shows in the state and is in no log.
+struct OverlayEntry {
+  Event event;
+  Bytes changeset;
+};
+
 struct ClientSession::Impl {
   Impl(ClientSessionOptions session_options, std::unique_ptr<StateDb> state_db)
       : options(std::move(session_options)),
@@ -47,6 +55,16 @@ struct ClientSession::Impl {
   void Accept(size_t count);
   void KeepOwn(size_t count);
   [[nodiscard]] uint64_t persisted() const;
+
+  // ---- overlay.cc
+  // Takes the overlay's rows off the state, in a savepoint that puts them back unless LowerOverlay
+  // releases it. Does nothing without an overlay.
+  Result<void> LiftOverlay(std::optional<Savepoint>& lifted, TableSet& touched);
+  // Puts the overlay on top of the state as it is now; what fails is left out.
+  void LowerOverlay(std::optional<Savepoint>& lifted, TableSet& touched);
+  // All or nothing; the head stays.
+  Result<OverlayEntry> Overlay(Event event, int local_index, TableSet& touched);
+  void TrimOverlay(TableSet& touched);
 
   // ---- follow.cc
   // Follows `news`, that of `history` if there is one, which is done with the first `known` pending
@@ -97,6 +115,24 @@ struct ClientSession::Impl {
   bool awaiting_history = false;  // A new leader has not said yet what it has of our events.
   bool state_lost = false;  // The state holds what pending does not; nothing but an image helps.
   bool busy = false;
+
+  std::vector<OverlayEntry> overlay;    // In the state, after everything pending.
+  std::vector<Event> passing;           // Of it, what other sessions are still to be sent.
+  std::vector<RejectedEvent> left_out;  // To be reported by the next FollowOutcome.
 };
+
+// Marks an engine call in progress, so that a call from inside a callback is refused.
+class CallGuard {
+ public:
+  explicit CallGuard(bool& busy) : busy_(busy) { busy_ = true; }
+  ~CallGuard() { busy_ = false; }
+  CallGuard(const CallGuard&) = delete;
+  CallGuard& operator=(const CallGuard&) = delete;
+
+ private:
+  bool& busy_;
+};
+
+Error NestedCall();
 
 }  // namespace livestore

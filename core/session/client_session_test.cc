@@ -1150,5 +1150,120 @@ TEST_F(ClientSessionTest, Law9_ACommitBeyondTheLimitIsRefused) {
   EXPECT_EQ(Heads(), "e0 < e0 (0)");
 }
 
+// ---- Events that are not persisted
+
+class PassingTest : public ClientSessionTest {
+ protected:
+  // The overlay is not in any log, so the rows are compared by hand.
+  void TearDown() override {}
+  std::vector<LiveQueryId> Pass(const std::vector<NewEvent>& events) {
+    const auto stale = session_->CommitPassing(events);
+    EXPECT_TRUE(stale.ok()) << stale.error().message;
+    return stale.ok() ? *stale : std::vector<LiveQueryId>();
+  }
+  std::string Notes() { return Read("select text from notes order by id"); }
+  FollowOutcome News(const Head& base, const std::vector<Event>& events) {
+    const auto followed = session_->OnNews(EncodeNews({.run = {.base = base, .events = events}}));
+    EXPECT_TRUE(followed.ok()) << followed.error().message;
+    return *followed;
+  }
+  // Others' events after `head`.
+  static std::vector<Event> Others(SeqNum head, const std::vector<NewEvent>& events) {
+    std::vector<Event> placed;
+    for (const NewEvent& event : events) {
+      const SeqNumPair place = NextSeqNum(head, event.client_only);
+      head = place.seq;
+      placed.push_back({place.seq, place.parent, event.name, event.args_json, "other", "B", 1});
+    }
+    return placed;
+  }
+};
+
+TEST_F(PassingTest, ShowAtOnceOnTopOfWhatIsPendingAndAreInNoPushImageOrReceipt) {
+  ASSERT_TRUE(Commit({TodoCreated("a")}).ok());
+  Pass({TodoCreated("b"), TodoDone("a")});
+  ASSERT_TRUE(Commit({TodoCreated("c")}).ok());
+  EXPECT_EQ(Read("select id || done from todos order by rowid"), "a1 c0 b0");
+  EXPECT_EQ(Heads(), "e0 < e2 (2)");
+  EXPECT_EQ(Receipts(), "2 0 0");
+  EXPECT_THAT(Pending(), SizeIs(2));
+  TodoApp app;
+  const auto other = Open(app, "B");
+  ASSERT_TRUE(other
+                  ->LoadImage(*session_->Image(),
+                              EncodeHistory({.news = {.run = {.base = HeadOf(Pending().back())}}}))
+                  .ok());
+  EXPECT_EQ(Read(*other, "select id || done from todos order by rowid"), "a0 c0");
+  EXPECT_EQ(Todos(), "a b c") << "the image took it off for a moment only";
+}
+
+TEST_F(PassingTest, Law4_FollowARebaseAndOneThatFailsOnItIsLeftOutAndReported) {
+  ASSERT_TRUE(Commit({TodoCreated("mine")}).ok());
+  Pass({TodoCreated("x", "passing"), NoteSet("n", "passing")});
+  const FollowOutcome followed = News({}, Others({}, {TodoCreated("x", "theirs")}));
+  ASSERT_THAT(followed.rejected, SizeIs(1));
+  EXPECT_EQ(followed.rejected[0].counter, 0u);
+  EXPECT_EQ(followed.rejected[0].error.code, ErrorCode::kConstraint);
+  EXPECT_EQ(Read("select id || text from todos order by rowid"), "xtheirs minet");
+  EXPECT_EQ(Notes(), "passing");
+}
+
+TEST_F(PassingTest, Law8_BadOnesThrowAtTheCallAndChangeNothing) {
+  Pass({NoteSet("n", "shown")});
+  EXPECT_TRUE(session_->NextPassing().has_value());
+  const std::vector<std::pair<std::vector<NewEvent>, ErrorCode>> cases = {
+      {{TodoCreated("a"), Broken()}, ErrorCode::kMaterializerThrew},
+      {{{.name = "Nobody", .args_json = "{}"}}, ErrorCode::kUnknownEvent},
+      {{TodoCreated("a"), TodoCreated("a")}, ErrorCode::kConstraint},
+      {std::vector<NewEvent>(limits::kMaxOverlayEvents / 2 + 1, NoteSet("n", "x")),
+       ErrorCode::kLimitExceeded},
+      {{NoteSet("n", std::string(limits::kMaxOverlayBytes, 'x'))}, ErrorCode::kLimitExceeded}};
+  for (const auto& [events, code] : cases) {
+    const auto stale = session_->CommitPassing(events);
+    ASSERT_FALSE(stale.ok());
+    EXPECT_EQ(stale.error().code, code) << stale.error().message;
+    EXPECT_EQ(Todos() + Notes(), "shown");
+    EXPECT_FALSE(session_->NextPassing().has_value());
+  }
+  const auto failed = Commit({TodoCreated("a"), TodoCreated("a")});
+  EXPECT_FALSE(failed.ok());
+  EXPECT_EQ(Todos() + Notes(), "shown") << "a commit that fails puts the overlay back";
+}
+
+TEST_F(PassingTest, ReachOtherSessionsAndEachTakesWhatItCan) {
+  Pass({TodoCreated("a"), NoteSet("n", "x")});
+  const std::optional<Bytes> sent = session_->NextPassing();
+  TodoApp app;
+  const auto other = Open(app, "B");
+  ASSERT_TRUE(other->Commit(std::vector{TodoCreated("a", "own")}).ok());
+  const auto taken = other->OnPassing(*sent);
+  ASSERT_TRUE(taken.ok());
+  EXPECT_THAT(taken->rejected, SizeIs(1)) << "there is a todo a";
+  EXPECT_EQ(Read(*other, "select text from todos"), "own");
+  EXPECT_EQ(Read(*other, "select text from notes"), "x");
+  EXPECT_FALSE(other->NextPassing().has_value()) << "they are passed on by who committed them";
+  EXPECT_FALSE(other->OnPassing(Bytes{9}).ok());
+}
+
+TEST_F(PassingTest, Law7_ALiveQueryHearsOfTheEndOnly) {
+  Pass({NoteSet("n", "x")});
+  const StatementId statement = *session_->Prepare("select text from notes");
+  LiveQueries& live = session_->live_queries();
+  const LiveQueryId query = *live.Open(statement, BindsWriter().view());
+  ASSERT_TRUE(live.Run(query).ok());
+  EXPECT_THAT(*Commit({NoteSet("n", "under it")}), IsEmpty()) << "the rows are the same as before";
+  EXPECT_THAT(Pass({NoteSet("n", "y")}), ElementsAre(query));
+}
+
+TEST_F(PassingTest, TheOldestHalfGoesWhenThereAreTooMany) {
+  for (size_t i = 0; i <= limits::kMaxOverlayEvents; ++i) {
+    Pass({TodoCreated(std::to_string(1000 + i))});
+  }
+  EXPECT_EQ(Read("select count(*) || '' from todos"),
+            std::to_string(limits::kMaxOverlayEvents / 2 + 1));
+  EXPECT_EQ(Read("select min(id) from todos"),
+            std::to_string(1000 + limits::kMaxOverlayEvents / 2));
+}
+
 }  // namespace
 }  // namespace livestore

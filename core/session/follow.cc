@@ -1,7 +1,9 @@
 // How a session follows its upstream: see Merge for the part without rows.
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <utility>
 
 #include "core/base/check.h"
 #include "core/base/limits.h"
@@ -179,6 +181,8 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known
   const StateHead old_head = state->head();
   const Head old_upstream = tail.upstream_head();
   TableSet touched;
+  std::optional<Savepoint> lifted;
+  LS_TRY(LiftOverlay(lifted, touched));
   Savepoint savepoint = LS_TRY(Savepoint::Begin(state->database(), "livestore_follow"));
   Result<Applied> applied = ApplyEvents(news, *plan, touched);
   if (!applied.ok()) {
@@ -211,6 +215,8 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known
   Settle(news);
   // In memory a commit can only fail when the process is out of memory.
   LS_CHECK(savepoint.Release().ok());
+  LowerOverlay(lifted, touched);
+  std::ranges::move(std::exchange(left_out, {}), std::back_inserter(outcome.rejected));
   outcome.stale = live_queries.Refresh(touched);
   return outcome;
 }

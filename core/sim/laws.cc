@@ -86,6 +86,16 @@ World::Fact* World::FactOf(std::string_view uid) {
 }
 
 std::string World::DumpTab(Tab& tab) { return Dump(*tab.session).value_or("no rows"); }
+std::string World::DumpImage(Tab& tab) {
+  const std::string before = DumpTab(tab);
+  const auto image = tab.session->Image();
+  LS_CHECK(image.ok());
+  if (DumpTab(tab) != before) Fail(4, tab.instance + ": what passes differs when it is put back");
+  auto database = Database::OpenInMemory();
+  LS_CHECK(database.ok() && (*database)->Deserialize(*image).ok());
+  return Dump(**database).value_or("no rows");
+}
+
 std::optional<std::string> World::DumpLeader(Client& client) {
   // A state that could not follow its log serves nobody before the next Drain has repaired it.
   if (client.leader->HasWork()) return std::nullopt;
@@ -353,7 +363,7 @@ void World::CheckAtRest() {
     }
     for (auto& tab : client.tabs) {
       if (!tab->session) continue;
-      const std::string mine = DumpTab(*tab);
+      const std::string mine = DumpImage(*tab);
       if (mine != expected) {
         return Fail(4, tab->instance + ": at rest its state is not the log replayed, " +
                            WhereTheyDiffer(expected, mine));

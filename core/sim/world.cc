@@ -20,7 +20,7 @@ constexpr const char* kSpiceNames[] = {
     "lost_answer",    "ghost_push",     "reset",        "ignore_reset",  "not_live",
     "rewritten_args", "refused_prefix", "conflicts",    "refused",       "poison",
     "leader_poison",  "unknown",        "hard",         "big",           "client_only",
-    "batches",        "malformed",      "shared_id",
+    "batches",        "malformed",      "shared_id",    "passing",
 };
 constexpr auto kSpiceCount = static_cast<size_t>(Spice::kCount);
 static_assert(std::size(kSpiceNames) == kSpiceCount);
@@ -206,6 +206,9 @@ void World::Enumerate(bool calm) {
       if (!tab->session) continue;
       ++open_tabs;
       if (!calm) add(commit_weight_ * 2, &World::Commit, client, tab.get());
+      if (!calm && Has(Spice::kPassing)) {
+        add(commit_weight_, &World::CommitPassing, client, tab.get());
+      }
       if (tab->connected && tab->pump) add(10, &World::Pump, client, tab.get());
       if (!tab->connected && client.leader) add(10, &World::Connect, client, tab.get());
       if (!tab->in.empty()) add(12, &World::DeliverToTab, client, tab.get());
@@ -472,6 +475,32 @@ void World::Commit(Client& client, Tab* tab) {
   ObserveTab(client, *tab, *committed);
 }
 
+void World::CommitPassing(Client& client, Tab* tab) {
+  std::vector<NewEvent> events;
+  std::vector<std::unique_ptr<Fact>> facts;
+  std::vector<Fact*> shown;
+  for (size_t i = prng_.Between(1, 3); i > 0; --i) {
+    facts.push_back(std::make_unique<Fact>());
+    shown.push_back(facts.back().get());
+    events.push_back(DrawEvent(client, *facts.back()));
+  }
+  const std::string before = Everything(*tab);
+  const auto committed = tab->session->CommitPassing(events);
+  Trace(committed.ok() ? "shows" : "fails to show", &client, tab, shown.front()->uid);
+  Count(committed.ok() ? "passing commits" : "failed passing commits");
+  if (!committed.ok()) {
+    Law8_FailedCallChangesNothing(*tab, before, "a passing commit that failed");
+    return ObserveTab(client, *tab, {});
+  }
+  Law1_CommitIsVisible(*tab, shown);
+  ObserveTab(client, *tab, *committed);
+  std::optional<Bytes> passing = tab->session->NextPassing();
+  if (!passing) return Fail(1, "nothing of a passing commit is passed on");
+  if (tab->connected) {
+    tab->out.push_back({.kind = ToLeader::Kind::kPassing, .bytes = std::move(*passing)});
+  }
+}
+
 void World::Pump(Client& client, Tab* tab) {
   std::optional<Bytes> push = tab->session->NextPush();
   Trace(push ? "pushes" : "has nothing to push", &client, tab);
@@ -560,6 +589,9 @@ void World::DeliverToTab(Client& client, Tab* tab) {
                           session.LoadImage(*message.joined.image, message.joined.history),
                           "LoadImage")
                  : Follow(client, *tab, session.OnHistory(message.joined.history), "OnHistory");
+    case ToTab::Kind::kPassing:
+      Trace("is shown something", &client, tab);
+      return Follow(client, *tab, session.OnPassing(message.news), "OnPassing");
     case ToTab::Kind::kRejoin:
       Count("rejoins");
       return JoinAnew(client, *tab);
@@ -577,6 +609,7 @@ void World::Follow(Client& client, Tab& tab, Result<FollowOutcome> followed,
     Trace("hears that its event is gone", &client, &tab,
           std::to_string(rejected.counter) + ": " + rejected.error.message.substr(0, 60));
     Count(rejected.accepted ? "refused, reported" : "rejected, reported");
+    if (rejected.counter == 0 && Has(Spice::kPassing)) continue;
     if (rejected.counter == 0 || rejected.counter > tab.facts.size()) {
       return Fail(3, tab.instance + ": an event with counter " + std::to_string(rejected.counter) +
                          " is reported as rejected");
@@ -841,6 +874,17 @@ void World::DeliverToLeader(Client& client, Tab* tab) {
     const auto submitted = client.leader->Submit(tab->port, message.number, message.bytes);
     if (!submitted.ok()) return Fail(6, "Submit: " + submitted.error().message);
     client.dirty = true;
+    tab->out.pop_front();
+    return;
+  }
+  if (message.kind == ToLeader::Kind::kPassing) {
+    for (auto& owned : clients_) {
+      for (auto& other : owned->tabs) {
+        if (!other->session || !other->joined || other.get() == tab) continue;
+        other->in.push_back(
+            {.kind = ToTab::Kind::kPassing, .epoch = other->leader_epoch, .news = message.bytes});
+      }
+    }
     tab->out.pop_front();
     return;
   }

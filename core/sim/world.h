@@ -71,6 +71,7 @@ enum class Spice : uint32_t {
   kBatches,
   kMalformed,
   kSharedId,
+  kPassing,
   kCount,
 };
 std::string_view SpiceName(Spice spice);
@@ -133,14 +134,14 @@ class World {
   };
 
   struct ToLeader {
-    enum class Kind { kPush, kJoin };
+    enum class Kind { kPush, kJoin, kPassing };
     Kind kind = Kind::kPush;
     uint32_t number = 0;  // Of the push, or the epoch of the join.
     std::optional<Head> cursor{};
     Bytes bytes{};
   };
   struct ToTab {
-    enum class Kind { kAnswer, kNews, kJoined, kRejoin };
+    enum class Kind { kAnswer, kNews, kJoined, kRejoin, kPassing };
     Kind kind = Kind::kAnswer;
     uint32_t epoch = 0;
     PushResult result{};
@@ -236,6 +237,8 @@ class World {
   void OpenTab(Client& client, Tab*);
   void Commit(Client& client, Tab* tab);
   NewEvent DrawEvent(Client& client, Fact& fact);
+  // Events that are not persisted.
+  void CommitPassing(Client& client, Tab* tab);
   void Pump(Client& client, Tab* tab);
   void Connect(Client& client, Tab* tab);
   void DeliverToTab(Client& client, Tab* tab);
@@ -299,6 +302,8 @@ class World {
   // The log in a copy of the client's storage, after a power cut or as its process sees it.
   std::optional<ReadLog> LogOf(Client& client, bool cut);
   std::string DumpTab(Tab& tab);
+  // Without events that are not persisted.
+  std::string DumpImage(Tab& tab);
   std::optional<std::string> DumpLeader(Client& client);
   std::string DumpReplay(Client& client, const std::vector<Event>& log);
   // All that a failed call must leave alone.

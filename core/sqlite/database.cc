@@ -451,18 +451,22 @@ struct Database::Impl {
       Refuse(statement, "OR ROLLBACK");
       return Ok();
     }
+    if (is_app) {
+      Result<void> described = Describe(compiled, found, info);
+      if (!described.ok()) {
+        sqlite3_finalize(compiled);
+        return described;
+      }
+    }
     statement.compiled = compiled;
     LinkNewest(id);
     compiled_count++;
     EvictOldest();
-    if (is_app) Describe(statement, found);
     return Ok();
   }
 
   // What only apps ask for. Tables are learned from `found` and from the compiled program.
-  void Describe(Statement& statement, Collected& found) {
-    sqlite3_stmt* const compiled = statement.compiled;
-    StatementInfo& info = statement.info;
+  Result<void> Describe(sqlite3_stmt* compiled, Collected& found, StatementInfo& info) {
     info.columns.clear();
     if (info.read_only) {
       const int columns = sqlite3_column_count(compiled);
@@ -474,7 +478,7 @@ struct Database::Impl {
       const char* const name = sqlite3_bind_parameter_name(compiled, i);
       info.parameters.emplace_back(name != nullptr ? name : "");
     }
-    LearnSchema();
+    LS_TRY(LearnSchema());
     AddOpenedTables(compiled, found.reads);
     info.reads = {};
     info.writes = {};
@@ -484,6 +488,7 @@ struct Database::Impl {
     for (const TableId table : found.writes) {
       if (schema_tables.Contains(table)) info.writes.Add(table);
     }
+    return Ok();
   }
 
   static void Refuse(Statement& statement, std::string_view what) {
@@ -495,17 +500,15 @@ struct Database::Impl {
 
   // Learns the tables of the schema and where they and their indexes begin in the file. What the
   // authorizer names besides (views, common table expressions, functions) is no table.
-  void LearnSchema() {
-    if (known_generation == schema_generation) return;
-    known_generation = schema_generation;
+  Result<void> LearnSchema() {
+    if (known_generation == schema_generation) return Ok();
     schema_tables = {};
     roots.clear();
     const OriginScope scope(*this, Origin::kCore);
     sqlite3_stmt* entries = nullptr;
-    // A failure here is one of storage, and shows when the statement that is being compiled runs.
-    sqlite3_prepare_v2(db, "SELECT tbl_name, rootpage FROM sqlite_schema WHERE rootpage > 0", -1,
-                       &entries, nullptr);
-    while (entries != nullptr && sqlite3_step(entries) == SQLITE_ROW) {
+    constexpr char kSql[] = "SELECT tbl_name, rootpage FROM sqlite_schema WHERE rootpage > 0";
+    int result = sqlite3_prepare_v2(db, kSql, -1, &entries, nullptr);
+    while (entries != nullptr && (result = sqlite3_step(entries)) == SQLITE_ROW) {
       const std::string_view name = reinterpret_cast<const char*>(sqlite3_column_text(entries, 0));
       if (IsSqliteTable(name)) continue;
       const TableId table = names.Intern(name);
@@ -513,6 +516,10 @@ struct Database::Impl {
       roots.emplace(sqlite3_column_int64(entries, 1), table);
     }
     sqlite3_finalize(entries);
+    // Not known then: without its tables a write would be taken for none.
+    if (result != SQLITE_DONE) return SqliteError(db, result, kSql);
+    known_generation = schema_generation;
+    return Ok();
   }
 
   // Adds the tables that the compiled program opens. The authorizer is not asked about the columns

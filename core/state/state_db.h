@@ -4,8 +4,8 @@
 //                       seqNumRebaseGeneration, eventHash, skippedGlobal, skippedClient)
 //
 // eventHash is the identity of the event at that number, so that a state that reflects another
-// history is noticed. skipped is the last position of an event that has no effect here. Written in the same transaction as the tables: state and its head cannot
-// disagree.
+// history is noticed. skipped is the last position of an event that has no effect here. Written in
+// the same transaction as the tables: state and its head cannot disagree.
 //
 //     __livestore_undo(id primary key, seqNumGlobal, seqNumClient, seqNumRebaseGeneration,
 //                      eventHash, changeset)
@@ -13,8 +13,8 @@
 // How to take back the last events, one row each, oldest first: the head before the event, and its
 // changeset; null if it cannot be taken back. The leader keeps those that a rebase may still reach.
 //
-// Format history (formatVersion): 1 had no undo rows; 2 no skipped; 3. An older one is no state: it is derived,
-// and built anew.
+// Format history (formatVersion): 1 had no undo rows; 2 no skipped; 3. An older one is no state: it
+// is derived, and built anew.
 //
 // Used by the leader (persisted, on the pool VFS) and by the client session (in memory). Knows
 // statements and changesets, nothing of sync.

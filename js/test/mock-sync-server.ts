@@ -29,9 +29,12 @@ export class Connection {
   readonly calls: Call[] = []
   readonly #listeners = new Set<(isConnected: boolean) => void>()
   readonly #server: MockSyncServer
+  /** What others broadcast, for the next page of a pull. */
+  inbox: SyncedEvent[] = []
 
   constructor(server: MockSyncServer) {
     this.#server = server
+    server.connections.push(this)
   }
 
   get isOnline(): boolean {
@@ -56,6 +59,7 @@ export class Connection {
     return {
       connect: async () => void (await this.#call('connect')),
       ping: async () => void (await this.#call('ping')),
+      broadcast: (events) => this.#server.broadcast(this, events),
       pull: (cursor, { live, backendId, signal }) =>
         (this.#troubled('pull') as AsyncIterable<PullPage> | undefined) ??
         this.#pull(cursor?.eventSequenceNumber ?? 0, live, backendId, signal),
@@ -109,10 +113,12 @@ export class Connection {
       this.#server.checkId(backendId)
       const page = this.#server.page(at)
       at += page.batch.length
-      if (page.batch.length > 0 || !hasSaidNoMore) yield page
+      const broadcast = this.inbox.splice(0)
+      const isEmpty = page.batch.length + broadcast.length === 0
+      if (!isEmpty || !hasSaidNoMore) yield { ...page, broadcast }
       hasSaidNoMore = page.pageInfo._tag === 'NoMore'
       if (!live && hasSaidNoMore) return
-      if (hasSaidNoMore && this.#server.events.length === at) {
+      if (hasSaidNoMore && this.#server.events.length === at && this.inbox.length === 0) {
         await this.#server.nextChange(signal)
       }
     }
@@ -127,6 +133,7 @@ export class MockSyncServer {
   readonly made: Parameters<MakeSyncBackend>[0][] = []
   /** The reason why an event is refused for good, if it is. */
   refuses: (event: SyncedEvent) => string | undefined = () => undefined
+  readonly connections: Connection[] = []
   readonly #waiting = new Set<() => void>()
 
   /** `name` and arguments, in order, as they count for every client. */
@@ -137,6 +144,14 @@ export class MockSyncServer {
   checkId(expected: string | undefined): void {
     if (expected === undefined || expected === this.id) return
     throw new BackendIdMismatchError({ expected, received: this.id })
+  }
+
+  /** To every client that is there but its sender. */
+  broadcast(from: Connection, events: readonly SyncedEvent[]): void {
+    for (const one of this.connections) {
+      if (one !== from && one.isOnline) one.inbox.push(...structuredClone(events))
+    }
+    this.changed()
   }
 
   take(batch: readonly SyncedEvent[]): void {

@@ -4,11 +4,12 @@
  */
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { queryDb } from '../src/reactivity/definitions.js'
 import type { SyncOptions } from '../src/sync/options.js'
 import { backendAnswerMsMax, backendQuietMsMax } from '../src/sync/sync-driver.js'
 import { EngineOrigin, type EngineTab } from './engine-origin.js'
 import { type Call, Connection, MockSyncServer } from './mock-sync-server.js'
-import { oddMaterializer } from './todo-schema.js'
+import { events, oddMaterializer, todos } from './todo-schema.js'
 
 /** Longer than any wait between two tries. */
 const longEnough = 31_000
@@ -161,6 +162,30 @@ describe('two clients', () => {
     await pass(100)
     expectConverged(again)
   })
+})
+
+test('events that are not persisted show wherever a store lives, and nowhere else', async () => {
+  const [one, two] = [new Device(), new Device()]
+  const [a, b] = [await one.origin.openTab(), await one.origin.openTab()]
+  const c = await two.origin.openTab()
+  a.add('a1')
+  await pass(100)
+  const seen: number[] = []
+  c.store.subscribe(queryDb(todos.count()), (count) => seen.push(count))
+  a.store.commit({ persisted: false }, events.todoCreated({ id: 'passing', text: '' }))
+  expect(a.ids()).toEqual(['a1', 'passing'])
+  await pass(100)
+  expect([b.ids(), c.ids()]).toEqual(Array(2).fill(['a1', 'passing']))
+  c.add('c1')
+  await pass(100)
+  for (const tab of [a, b, c]) expect(tab.ids()).toEqual(['a1', 'c1', 'passing'])
+  expect(seen).toEqual([1, 2, 3])
+  expect(server.log).toEqual(['a1', 'c1'])
+  expect(a.store.syncStatus().pendingCount).toBe(0)
+  const wrong = () => a.store.commit({ persisted: false }, { name: 'v1.Nothing', args: {} })
+  expect(wrong).toThrow(expect.objectContaining({ code: 'UnknownEvent' }))
+  const later = await one.origin.openTab()
+  expect(later.ids()).toEqual(['a1', 'c1'])
 })
 
 test('a client whose id another one has goes by a new one, in every tab and for good', async () => {

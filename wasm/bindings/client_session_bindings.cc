@@ -91,6 +91,14 @@ void SetClientId(ClientSessionHandle& handle, const std::string& id) {
 
 val NextPush(ClientSessionHandle& handle) { return BytesOrUndefined(handle.session().NextPush()); }
 
+val NextPassing(ClientSessionHandle& handle) {
+  return BytesOrUndefined(handle.session().NextPassing());
+}
+
+val OnPassing(ClientSessionHandle& handle, const val& events) {
+  return ToReply(handle.session().OnPassing(BytesFromJs(events)), FollowOutcomeToJs);
+}
+
 val PendingAsPush(const ClientSessionHandle& handle) {
   return BytesOrUndefined(handle.session().PendingAsPush());
 }
@@ -161,6 +169,8 @@ EMSCRIPTEN_BINDINGS(client_session) {
       .function("loadImage", &LoadImage)
       .function("setClientId", &SetClientId)
       .function("nextPush", &NextPush)
+      .function("nextPassing", &NextPassing)
+      .function("onPassing", &OnPassing)
       .function("onPushAccepted", &OnPushAccepted)
       .function("onPushRejected", &OnPushRejected)
       .function("onPushFailed", &OnPushFailed)

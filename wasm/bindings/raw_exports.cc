@@ -135,9 +135,11 @@ EMSCRIPTEN_KEEPALIVE int ls_query(int slot, uint32_t statement, uint32_t binds_b
 EMSCRIPTEN_KEEPALIVE int ls_commit(int slot, uint32_t bytes) {
   Slot* engine = FindSlot(slot);
   if (engine == nullptr || engine->session == nullptr) return SetErrorOutput(NoSlot());
-  const Result<std::vector<NewEvent>> events = DecodeNewEvents(InputBytes(bytes));
+  bool passing = false;
+  const Result<std::vector<NewEvent>> events = DecodeNewEvents(InputBytes(bytes), &passing);
   if (!events.ok()) return SetErrorOutput(events.error());
-  const Result<std::vector<LiveQueryId>> stale = engine->session->Commit(*events);
+  const Result<std::vector<LiveQueryId>> stale =
+      passing ? engine->session->CommitPassing(*events) : engine->session->Commit(*events);
   if (!stale.ok()) return SetErrorOutput(stale.error());
   ByteWriter writer;
   writer.U32(static_cast<uint32_t>(stale->size()));

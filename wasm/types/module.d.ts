@@ -39,6 +39,8 @@ export interface ClientSessionHandle {
   loadImage(image: Uint8Array, history: Uint8Array): Reply<FollowOutcomeValue>
   setClientId(id: string): void
   nextPush(): Uint8Array | undefined
+  nextPassing(): Uint8Array | undefined
+  onPassing(events: Uint8Array): Reply<FollowOutcomeValue>
   onPushAccepted(): VoidReply
   onPushRejected(): VoidReply
   onPushFailed(failedIndex: number, code: number, message: string): Reply<FollowOutcomeValue>

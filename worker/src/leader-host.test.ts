@@ -43,7 +43,7 @@ const leader: BootableLeader = Object.assign(new UnsyncedLeader(), {
     leaderCalls.push('drain')
     return { entries: [], rejoin: false, skipped: [], refused: [] }
   },
-  join: () => ({ image: new Uint8Array(1), history: new Uint8Array(1) }),
+  join: () => ({ image: new Uint8Array(1), history: new Uint8Array(1), clientId: '' }),
   close: () => leaderCalls.push('close'),
 })
 

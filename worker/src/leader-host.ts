@@ -105,6 +105,7 @@ export class LeaderHost {
       clock: env.clock,
       onCrash: (error) => this.#crash(error),
       onDrained: () => this.#sync?.drained(),
+      onPassing: (events) => this.#sync?.pass(events),
     })
     this.#tab = new TypedPort(scope, checkTabToWorker<PortLike>)
     this.#tab.listen({
@@ -210,6 +211,7 @@ export class LeaderHost {
       leader,
       makeBackend: () => sync.makeBackend({ storeId, clientId, payload }),
       setup: sync,
+      onPassing: (events) => this.#server.pass(events),
       onFatal: (code, message) => this.#server.end(code, message),
       drainSoon: () => this.#server.drainSoon(),
       onCrash: (error) => this.#server.crash(error),

@@ -58,6 +58,7 @@ const connect = async (
       over.abort()
     },
     onDrained: () => sync?.drained(),
+    onPassing: (events) => sync?.pass(events),
   })
   const sync =
     setup &&
@@ -66,6 +67,7 @@ const connect = async (
       leader,
       makeBackend: () => setup.makeBackend({ storeId, clientId, payload: syncPayload }),
       setup,
+      onPassing: (events) => server.pass(events),
       onFatal: (code, message) => server.end(code, message),
       drainSoon: () => server.drainSoon(),
       onCrash: (error) => server.crash(error),

@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { settle, TestClock, TestPort } from '../../test/doubles.js'
 import { LiveStoreError } from '../errors.js'
 import type { LeaderToTab, SessionToLeader } from '../protocol/messages.js'
+import { encodeBatch } from '../wasm/codec.js'
 import type { DrainEntry, DrainOutcome, EventReport, Joined } from '../wasm/leader.js'
 import {
   drainRetryFirstMs,
@@ -163,6 +164,8 @@ const short = (message: LeaderToTab): string => {
       return `welcome ${message.image ? `${textOf(message.image)} ` : ''}${textOf(message.history)}`
     case 'news':
       return `news ${textOf(message.news)}`
+    case 'passing':
+      return `passing ${message.events.byteLength} bytes`
     case 'rejoin':
       return 'rejoin'
     case 'push-result':
@@ -322,6 +325,21 @@ describe('push', () => {
     session.say(message as SessionToLeader)
     await settle()
     expect(session.heard).toEqual(['error ProtocolMismatch'])
+  })
+
+  test('what is not persisted goes to the others; damaged bytes cost their sender', async () => {
+    server.serve(leader, 'persisted')
+    const [a, b] = [await welcomed(), await welcomed()]
+    const late = connect()
+    const events = encodeBatch([]).slice().buffer
+    const size = events.byteLength
+    a.say({ type: 'passing', events }, [events])
+    await settle()
+    a.say({ type: 'passing', events: bytesOf('damaged').buffer })
+    await settle()
+    expect(a.heard).toEqual(['error ProtocolMismatch'])
+    expect(b.heard).toEqual([`passing ${size} bytes`])
+    expect(late.heard).toEqual(['done'])
   })
 
   test('a push before the welcome, and a second one before the answer, are refused', async () => {
@@ -598,7 +616,7 @@ describe('end', () => {
     expect(leader.drains).toBe(1)
   })
 
-  test('of syncing is told to who follows; its pushes are taken, and nobody else comes', async () => {
+  test('of syncing is told to who follows, whose pushes are still taken', async () => {
     server.serve(leader, 'persisted')
     const a = await welcomed()
     leader.syncEnds = true

@@ -31,7 +31,9 @@ import {
 } from '../protocol/messages.js'
 import { TypedPort } from '../protocol/port.js'
 import { checkSessionToLeader } from '../protocol/validate.js'
+import { decodeEvents } from '../wasm/codec.js'
 import type { DrainEntry, DrainOutcome, EventReport, Joined } from '../wasm/leader.js'
+import type { EventRecord } from '../wasm/values.js'
 
 /** Sessions at one time. Each costs a copy of all news. */
 export const sessionsMax = 1_000
@@ -65,6 +67,8 @@ export interface LeaderServerOptions {
   onCrash(error: unknown): void
   /** Everything queued in the leader has been taken in. */
   onDrained?(): void
+  /** A session passes these on; they are also for other clients, if there is a way to them. */
+  onPassing?(events: readonly EventRecord[]): void
 }
 
 /** How a session came in, for whoever connected it. */
@@ -109,6 +113,7 @@ export class LeaderServer {
   readonly #clock: Clock
   readonly #onCrash: (error: unknown) => void
   readonly #onDrained: () => void
+  readonly #onPassing: (events: readonly EventRecord[]) => void
   readonly #sessions = new Map<number, Session>()
   #nextSession = 1
   #phase: Phase = { name: 'booting' }
@@ -130,6 +135,7 @@ export class LeaderServer {
     this.#clock = options.clock
     this.#onCrash = options.onCrash
     this.#onDrained = () => options.onDrained?.()
+    this.#onPassing = (events) => options.onPassing?.(events)
   }
 
   /** Takes over `port`, at whose other end is a client session. */
@@ -244,6 +250,9 @@ export class LeaderServer {
         break
       case 'push':
         this.#push(session, message)
+        break
+      case 'passing':
+        this.#passOn(session, new Uint8Array(message.events))
         break
       case 'bye':
         this.#drop(session)
@@ -364,6 +373,20 @@ export class LeaderServer {
     return this.#journalsSubmitted.length > 0
   }
 
+  /** Read before they are passed on: nobody else is to suffer from damaged ones. */
+  #passOn(session: Session, bytes: Uint8Array): void {
+    if (!session.live) return
+    const events = this.#ask(session, () => decodeEvents(bytes))
+    if (events === undefined) return
+    this.pass(bytes, session.number)
+    this.#onPassing(events)
+  }
+
+  /** Sends events that are not persisted to every session that is there, but for their author. */
+  pass(events: Uint8Array, author = 0): void {
+    this.#tell(author, events, 'passing')
+  }
+
   /** Pushes that arrive together wait for each other, and share one flush. */
   #drainNextTurn(): void {
     if (this.#drainAsked) return
@@ -404,15 +427,15 @@ export class LeaderServer {
     return this.#phase.name === 'serving' || this.#phase.name === 'running'
   }
 
-  #tell(author: number, news: Uint8Array): void {
+  #tell(author: number, bytes: Uint8Array, type: 'news' | 'passing' = 'news'): void {
     const receivers = [...this.#sessions.values()].filter(
       (session) => session.live && session.number !== author,
     )
     // A transferred buffer is gone, so each session needs one of its own; the last gets the
     // original.
     for (const [index, { port }] of receivers.entries()) {
-      const copy = index === receivers.length - 1 ? ownBuffer(news) : news.slice().buffer
-      port.post({ type: 'news', news: copy }, [copy])
+      const copy = index === receivers.length - 1 ? ownBuffer(bytes) : ownBuffer(bytes.slice())
+      port.post(type === 'news' ? { type, news: copy } : { type, events: copy }, [copy])
     }
   }
 

@@ -76,6 +76,12 @@ export interface PushMessage {
   readonly push: ArrayBuffer
 }
 
+/** Both ways: events of one session that are not persisted, for those that are there. */
+export interface PassingMessage {
+  readonly type: 'passing'
+  readonly events: ArrayBuffer
+}
+
 /** The session ends. Pushes already sent are still taken in. */
 export interface ByeMessage {
   readonly type: 'bye'
@@ -92,7 +98,12 @@ export interface JournalMessage {
   readonly push: ArrayBuffer
 }
 
-export type SessionToLeader = HelloMessage | PushMessage | ByeMessage | JournalMessage
+export type SessionToLeader =
+  | HelloMessage
+  | PushMessage
+  | PassingMessage
+  | ByeMessage
+  | JournalMessage
 
 export interface BootStatusMessage {
   readonly type: 'boot-status'
@@ -174,6 +185,7 @@ export type LeaderToSession =
   | WelcomeMessage
   | PushResultMessage
   | NewsMessage
+  | PassingMessage
   | RejoinMessage
   | ErrorMessage
 

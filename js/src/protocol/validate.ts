@@ -106,6 +106,7 @@ const sessionToLeader: Shapes = {
     cursor: optional(bytes),
   }),
   push: () => ({ id: count, push: bytes }),
+  passing: () => ({ events: bytes }),
   bye: () => ({}),
   journal: () => ({ id: count, instance: text, push: bytes }),
 }
@@ -126,6 +127,7 @@ const leaderToTab: Shapes = {
       ? { id: count, failedIndex: count, code: text, message: text }
       : { id: count, outcome: oneOf('accepted', 'rejected') },
   news: () => ({ news: bytes }),
+  passing: () => ({ events: bytes }),
   rejoin: () => ({}),
   'journal-result': ({ code }) =>
     code === undefined ? { id: count } : { id: count, code: text, message: text },

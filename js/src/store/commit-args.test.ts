@@ -74,3 +74,8 @@ describe('bad input', () => {
     ).toThrow(error)
   })
 })
+
+test('persisted is an option, and a boolean', () => {
+  expect(commitArgs([{ persisted: false }])).toEqual({ options: { persisted: false }, events: [] })
+  expect(() => commitArgs([{ persisted: 'no' }])).toThrow('persisted')
+})

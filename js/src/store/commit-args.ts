@@ -15,6 +15,12 @@ import { describe, isPlainObject } from '../schema/values.js'
 export interface CommitOptions {
   /** For tools. */
   readonly label?: string | undefined
+  /**
+   * False: the events show here and in the other tabs and clients that are there now, if the sync
+   * backend can `broadcast`; they are stored nowhere, and gone with a reload. A store shows 256 of
+   * them (1 MiB of arguments) at most; then the oldest half goes.
+   */
+  readonly persisted?: boolean | undefined
   /** Subscribers hear of it at the next commit, or when `manualRefresh` is called. */
   readonly skipRefresh?: boolean | undefined
   /** Accepted for compatibility, and not looked at. */
@@ -29,7 +35,7 @@ export type Transaction = (
   // biome-ignore lint/suspicious/noConfusingVoidType: the documented form has no return statement.
 ) => readonly EventInput[] | void
 
-const optionKeys = ['label', 'skipRefresh', 'spanLinks', 'otelContext'] as const
+const optionKeys = ['label', 'persisted', 'skipRefresh', 'spanLinks', 'otelContext'] as const
 
 const invalid = (message: string): never => {
   throw new LiveStoreError('InvalidArgument', `commit: ${message}`)
@@ -41,6 +47,9 @@ export const commitArgs = (
 ): { readonly options: CommitOptions; readonly events: readonly EventInput[] } => {
   const [first] = args
   const options = isOptions(first) ? first : {}
+  if (options.persisted !== undefined && typeof options.persisted !== 'boolean') {
+    invalid(`the option persisted must be a boolean, not ${describe(options.persisted)}`)
+  }
   const rest = isOptions(first) ? args.slice(1) : args
   if (rest.length <= 1) {
     const [only] = rest

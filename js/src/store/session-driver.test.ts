@@ -45,6 +45,7 @@ class FakeSession implements DrivenSession {
   readonly instance = 's-1'
   readonly calls: string[] = []
   pending: number[] = []
+  passing: number[] = []
   upstream = 0
   next: Partial<Record<keyof DrivenSession, () => ReturnType<DrivenSession['onNews']>>> = {}
   #inFlight = false
@@ -53,6 +54,13 @@ class FakeSession implements DrivenSession {
     const answer = this.next[name]
     delete this.next[name]
     return answer?.() ?? outcome()
+  }
+  nextPassing() {
+    return this.passing.splice(0, 1).map((value) => new Uint8Array([value]))[0]
+  }
+  onPassing(events: Uint8Array) {
+    this.calls.push(`passing ${events[0]}`)
+    return outcome()
   }
   setClientId(id: string) {
     this.calls.push(`client ${id}`)
@@ -514,4 +522,20 @@ test('a new client id is taken over once, and said in the next hello', () => {
   port.answer({ ...welcome, clientId: 'new' })
   expect(session.calls.filter((call) => call.startsWith('client'))).toEqual(['client new'])
   expect(handlers.onClientId.mock.calls).toEqual([['new']])
+})
+
+test('what is not persisted goes out at once to a leader that is there, and comes in', () => {
+  const { session, driver, handlers, welcomed } = setUp()
+  session.passing.push(1)
+  driver.sendPassing()
+  const port = welcomed()
+  expect(port.said, 'nobody was there').toEqual([])
+  session.passing.push(2)
+  driver.sendPassing()
+  driver.sendPassing()
+  expect(port.said).toEqual([{ type: 'passing', events: bytes(2) }])
+  handlers.onFollow.mockClear()
+  port.answer({ type: 'passing', events: bytes(3) })
+  expect(session.calls).toContain('passing 3')
+  expect(handlers.onFollow).toHaveBeenCalledOnce()
 })

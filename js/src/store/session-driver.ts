@@ -19,6 +19,7 @@ import {
   type BootStatus,
   type LeaderToSession,
   type NewsMessage,
+  type PassingMessage,
   type PushResultMessage,
   protocolVersion,
   type RejoinMessage,
@@ -34,6 +35,8 @@ export interface DrivenSession {
   readonly instance: string
   loadImage(image: Uint8Array, history: Uint8Array): FollowOutcome
   nextPush(): Uint8Array | undefined
+  nextPassing(): Uint8Array | undefined
+  onPassing(events: Uint8Array): FollowOutcome
   onPushAccepted(): void
   onPushRejected(): void
   onPushFailed(failedIndex: number, code: string, message: string): FollowOutcome
@@ -104,6 +107,14 @@ export class SessionDriver {
   /** There is no leader, and none will come. */
   fail(error: LiveStoreError): void {
     if (this.#state !== 'closed') this.#giveUp(error)
+  }
+
+  /** Sends what is not persisted at once. Without a leader nobody else sees it. */
+  sendPassing(): void {
+    const bytes = this.#session.nextPassing()
+    if (bytes === undefined || this.#state !== 'following') return
+    const events = ownBuffer(bytes)
+    this.#port?.post({ type: 'passing', events }, [events])
   }
 
   /** Sends what is pending, after the current task's other commits have joined it. */
@@ -192,10 +203,13 @@ export class SessionDriver {
     }
   }
 
-  #follow(message: NewsMessage | RejoinMessage | PushResultMessage): void {
+  #follow(message: NewsMessage | PassingMessage | RejoinMessage | PushResultMessage): void {
     switch (message.type) {
       case 'news':
         this.#progressed(this.#session.onNews(new Uint8Array(message.news)))
+        break
+      case 'passing':
+        this.#handlers.onFollow(this.#session.onPassing(new Uint8Array(message.events)))
         break
       case 'rejoin':
         this.#hellosInARow = 0

@@ -241,7 +241,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     this.#checkChange('commit')
     const { options, events } = commitArgs(args)
     if (events.length === 0) return this.#receipts.committed(0)
-    const { stale, receipt } = this.#apply(events)
+    const { stale, receipt } = this.#apply(events, options.persisted)
     const refresh = () => this.#graph.invalidate(stale)
     if (options.skipRefresh) this.#deliveries.postpone(refresh)
     else this.#deliveries.together(refresh)
@@ -426,12 +426,17 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   }
 
   /** Encodes, commits and sends. Nothing has changed if it throws. */
-  #apply(events: readonly EventInput[]): {
-    readonly stale: readonly number[]
-    readonly receipt: CommitReceipt
-  } {
-    const stale = this.#session.commit(events.map((event) => this.#commitEvent(event)))
-    const receipt = this.#receipts.committed(events.length)
+  #apply(
+    events: readonly EventInput[],
+    persisted = true,
+  ): { readonly stale: readonly number[]; readonly receipt: CommitReceipt } {
+    const prepared = events.map((event) => this.#commitEvent(event))
+    const stale = this.#session.commit(prepared, persisted)
+    const receipt = this.#receipts.committed(persisted ? events.length : 0)
+    if (!persisted) {
+      this.#driver?.sendPassing()
+      return { stale, receipt }
+    }
     this.#driver?.schedulePush()
     if (this.#isPageEnding) this.#journal()
     this.#onStatus()
@@ -519,7 +524,12 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     if (onRejected === undefined) {
       for (const { counter, event, accepted, code, message } of rejected) {
         // Of an accepted one the session knows the place only.
-        const which = accepted ? seqNumText(event.seqNum) : `'${event.name}'`
+        const which =
+          counter === 0
+            ? `'${event.name}', which is not persisted,`
+            : accepted
+              ? seqNumText(event.seqNum)
+              : `'${event.name}'`
         console.error(
           `livestore: the event ${which} (number ${counter} of this session) was rejected and ` +
             `rolled back (${code}): ${message}`,

@@ -29,6 +29,8 @@ export interface PullPage {
   /** In order, without gaps; may be empty. `metadata` is JSON, given back as the cursor's. */
   readonly batch: readonly { readonly eventEncoded: SyncedEvent; readonly metadata?: unknown }[]
   readonly pageInfo: PageInfo
+  /** Of other clients, by `broadcast`: stored nowhere, shown while their stores live. */
+  readonly broadcast?: readonly SyncedEvent[] | undefined
   /** Of this backend's history; another one means that the backend was replaced or reset. */
   readonly backendId?: string | undefined
 }
@@ -72,6 +74,11 @@ export interface SyncBackend {
    *   `BackendIdMismatchError`; anything else is taken for something that will pass
    */
   push(batch: readonly SyncedEvent[], options: PushOptions): Promise<void> | void
+  /**
+   * Passes events that are not persisted on to the other clients that are there, in the pages of
+   * their live pulls. Best effort: nobody waits for it, and a failure is not reported.
+   */
+  broadcast?(events: readonly SyncedEvent[]): Promise<void> | void
   /** Called once, before anything else. */
   connect?(): Promise<void> | void
   /** Called now and then while a live pull is quiet: fails if the connection is dead. */

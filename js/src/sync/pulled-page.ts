@@ -7,6 +7,8 @@ import type { PulledEvent } from '../wasm/codec.js'
 export interface CheckedPage {
   readonly backendId: string
   readonly events: readonly PulledEvent[]
+  /** Not persisted. */
+  readonly passing: readonly PulledEvent[]
   readonly caughtUp: boolean
   /** How many events are to come after this page; undefined if the backend does not say. */
   readonly remaining: number | undefined
@@ -14,8 +16,9 @@ export interface CheckedPage {
 
 /** @throws LiveStoreError `MalformedBytes` saying what is wrong with it. */
 export const checkPage = (page: unknown): CheckedPage => {
-  const { batch, pageInfo, backendId = '' } = record(page, 'a page')
+  const { batch, pageInfo, backendId = '', broadcast = [] } = record(page, 'a page')
   if (!Array.isArray(batch)) throw malformed('a page without a batch')
+  if (!Array.isArray(broadcast)) throw malformed('a broadcast that is no list')
   if (typeof backendId !== 'string') throw malformed('a backendId that is no text')
   const { _tag: tag, remaining } = record(pageInfo, 'a pageInfo')
   if (tag !== 'NoMore' && tag !== 'MoreUnknown' && tag !== 'MoreKnown') {
@@ -25,6 +28,7 @@ export const checkPage = (page: unknown): CheckedPage => {
   return {
     backendId,
     events: batch.map(pulledEvent),
+    passing: broadcast.map((eventEncoded) => pulledEvent({ eventEncoded })),
     caughtUp: tag === 'NoMore',
     remaining: tag === 'NoMore' ? 0 : tag === 'MoreKnown' ? (remaining as number) : undefined,
   }

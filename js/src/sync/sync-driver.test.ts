@@ -125,6 +125,7 @@ const open = (ping?: () => Promise<void>): SyncDriver => {
     warn: (message) => warnings.push(message),
     setup: { onBackendIdMismatch: 'reset', onSyncError: 'ignore' },
     onFatal: (code) => crashes.push(code),
+    onPassing: () => undefined,
     onOnline: (listener) => {
       comeOnline = listener
       return () => undefined

@@ -15,7 +15,7 @@
 
 import type { Clock } from '../env.js'
 import { type ErrorCode, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
-import { encodePage } from '../wasm/codec.js'
+import { encodeBatch, encodePage } from '../wasm/codec.js'
 import type { BackendFailure, BackendRequest } from '../wasm/leader.js'
 import type { EventRecord } from '../wasm/values.js'
 import {
@@ -71,6 +71,8 @@ export interface SyncDriverOptions {
   /** The backend is in trouble. Said once, until something works or another trouble comes. */
   readonly warn: (message: string) => void
   /** Syncing has ended, and the stores are to end too. Called once; the leader goes on. */
+  /** Events of other clients that are not persisted (`encodeBatch`). */
+  readonly onPassing: (events: Uint8Array) => void
   readonly onFatal: (code: ErrorCode, message: string) => void
   /** Calls its listener when the device may be online again. Returns what ends that. */
   readonly onOnline?: ((listener: () => void) => () => void) | undefined
@@ -140,6 +142,13 @@ export class SyncDriver {
     }
     for (const resume of this.#drainWaiters.splice(0)) resume()
     this.#step()
+  }
+
+  /** Events of this client that are not persisted, for others, if the backend can. */
+  pass(events: readonly EventRecord[]): void {
+    const synced = events.filter(({ seqNum }) => seqNum.client === 0)
+    if (this.#isEnded || synced.length === 0) return
+    quietly(async () => (await this.#backend)?.broadcast?.(synced.map(syncedEvent)))
   }
 
   /** Ends every call. The leader is not called again. Idempotent. */
@@ -307,6 +316,7 @@ export class SyncDriver {
         if (next?.done === true) return
         const page = checkPage(next?.value)
         this.#lastTrouble = ''
+        if (page.passing.length > 0) this.#options.onPassing(encodeBatch(page.passing))
         await this.#takePage(number, page, call)
         if (page.caughtUp && !live) return
         isQuiet = page.caughtUp

@@ -138,17 +138,31 @@ export class ClientSession implements StateReader {
    * @returns the live queries to run again.
    * @throws LiveStoreError with the code of what failed: the schema, a materializer, SQLite.
    */
-  commit(events: readonly CommitEvent[]): readonly number[] {
+  commit(events: readonly CommitEvent[], persisted = true): readonly number[] {
     return this.#guarded(() => {
       this.#committing = events
       try {
-        const bytes = writeNewEvents(this.#input, events)
+        const bytes = writeNewEvents(this.#input, events, persisted)
         if (this.#module._ls_commit(this.#slot, bytes) < 0) throw this.#statements.lastError()
         return readIds(this.#module)
       } finally {
         this.#committing = []
       }
     })
+  }
+
+  /** Events just committed that are not persisted, for other sessions. */
+  nextPassing(): Uint8Array | undefined {
+    return this.#live().nextPassing()
+  }
+
+  /**
+   * Shows events of another session that are not persisted. One that fails here is rejected.
+   *
+   * @throws LiveStoreError `MalformedBytes`
+   */
+  onPassing(events: Uint8Array): FollowOutcome {
+    return this.#guarded((handle) => followOutcome(unwrap(handle.onPassing(events))))
   }
 
   /**

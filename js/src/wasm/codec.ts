@@ -212,14 +212,18 @@ export interface NewEvent {
 }
 
 /** Writes new events as the whole input; returns the bytes. */
-export const writeNewEvents = (target: Target, events: readonly NewEvent[]): number => {
+export const writeNewEvents = (
+  target: Target,
+  events: readonly NewEvent[],
+  persisted = true,
+): number => {
   let room = 8
   for (const event of events) room += 32 + align8((event.name.length + event.argsJson.length) * 3)
   const address = target.reserve(room)
   const { HEAPU8: heap, HEAPU32: words } = target.module
   const view = new DataView(heap.buffer)
   words[address >> 2] = events.length
-  words[(address >> 2) + 1] = 0
+  words[(address >> 2) + 1] = persisted ? 0 : 1
   let at = address + 8
   for (const event of events) {
     const nameBytes = writeText(heap, at + 24, event.name)
@@ -453,7 +457,8 @@ export const encodePage = (backendId: string, events: readonly PulledEvent[]): U
   return page.take()
 }
 
-const encodeBatch = (events: readonly PulledEvent[]): Uint8Array => {
+/** A batch of synced events by itself, as `ClientSession.onPassing` takes it. */
+export const encodeBatch = (events: readonly PulledEvent[]): Uint8Array => {
   const names = new Map<string, number>()
   const origins = new Map<string, { readonly index: number; readonly ids: readonly string[] }>()
   for (const { name, clientId, sessionId } of events) {
