@@ -187,17 +187,22 @@ Result<std::vector<BackendRequest>> Leader::NextRequests(int64_t now_ms) {
   Impl& self = *impl_;
   std::vector<BackendRequest> requests;
   if (!self.backend || self.phase != Impl::Phase::kDone) return requests;
+  // All that storage can refuse comes first: a request that is noted as made, and then lost with
+  // the others, would never reach the backend.
+  const bool asks = !self.halted && !HasWork();
+  const uint64_t cursor = self.eventlog->upstream_head();
+  const std::string metadata =
+      asks && cursor > 0 ? LS_TRY(self.eventlog->SyncMetadata(cursor)) : std::string();
+  std::optional<BackendRequest> push;
+  if (asks) push = LS_TRY(self.BuildPush(now_ms));
   for (const uint32_t pull : std::exchange(self.pulls_to_stop, {})) {
     requests.push_back({.kind = Kind::kStopPull, .number = pull});
   }
   // What waits for a Drain may change both the cursor and what is to be pushed.
-  if (self.halted || HasWork()) return requests;
+  if (!asks) return requests;
   if (const auto stopped = self.backend->StopPull(now_ms)) {
     requests.push_back({.kind = Kind::kStopPull, .number = *stopped});
   }
-  const uint64_t cursor = self.eventlog->upstream_head();
-  const std::string metadata =
-      cursor == 0 ? std::string() : LS_TRY(self.eventlog->SyncMetadata(cursor));
   if (const auto pull = self.backend->StartPull(now_ms)) {
     requests.push_back({.kind = Kind::kPull,
                         .number = *pull,
@@ -206,7 +211,7 @@ Result<std::vector<BackendRequest>> Leader::NextRequests(int64_t now_ms) {
                         .backend_id = self.eventlog->backend_id(),
                         .live = self.options.backend->live_pull});
   }
-  if (auto push = LS_TRY(self.BuildPush(now_ms))) requests.push_back(std::move(*push));
+  if (push) requests.push_back(std::move(*push));
   return requests;
 }
 
