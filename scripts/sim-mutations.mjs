@@ -46,7 +46,7 @@ const MUTATIONS = [
     name: 'a push is admitted whatever it continues',
     file: 'core/leader/leader.cc',
     find: 'if (run.base != state->head().head()) return result;',
-    replace: 'if (!SamePosition(run.base.seq, state->head().seq)) return result;',
+    replace: 'if (run.base.seq.global > state->head().seq.global) return result;',
   },
   {
     name: 'pushes that were taken stay in the queue',

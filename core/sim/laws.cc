@@ -350,6 +350,12 @@ void World::CheckAtRest() {
     if (!log) return;
     Law3_EveryEventArrives(client, log->events);
     Law5_OneOrder(client, log->events, log->upstream_head, log->backend_id);
+    // What the next leader will begin with.
+    if (const uint64_t said = client.leader->sync_status().upstream_head;
+        log->upstream_head != said) {
+      Fail(5, client.id + " says that the backend confirmed " + std::to_string(said) +
+                  ", and its log has " + std::to_string(log->upstream_head));
+    }
     if (failed()) return;
     const std::string expected = DumpReplay(client, log->events);
     // Whatever storage did to the state, an image of it is right.
