@@ -105,7 +105,7 @@ test('opens storage before the engine has arrived, and boots when it has', async
   ]
   init()
   await settle()
-  expect(said).toEqual(['leading'])
+  expect(said).toEqual(['started', 'leading'])
   expect(openFiles()).toBe(1)
   expect(leaderCalls).toEqual([])
   sendEngine()
@@ -119,7 +119,7 @@ test('a shutdown ends the leader, closes the files and frees the lock, in this o
   await settle()
   shutDown()
   await settle()
-  expect(said).toEqual(['leading', 'shutdown-done'])
+  expect(said).toEqual(['started', 'leading', 'shutdown-done'])
   expect(leaderCalls).toEqual(['bootStep', 'drain', 'close'])
   expect(openFiles()).toBe(0)
   expect(locks.heldNames()).toEqual([])
@@ -130,7 +130,7 @@ test('a shutdown while the engine is still awaited leaves nothing open', async (
   await settle()
   shutDown()
   await settle()
-  expect(said).toEqual(['leading', 'shutdown-done'])
+  expect(said).toEqual(['started', 'leading', 'shutdown-done'])
   expect(openFiles()).toBe(0)
   expect(locks.heldNames()).toEqual([])
 })
@@ -155,7 +155,7 @@ test('a shutdown amid a long boot ends it at the next step', async () => {
 test('a shutdown before anything else is answered', async () => {
   shutDown()
   await settle()
-  expect(said).toEqual(['shutdown-done'])
+  expect(said).toEqual(['started', 'shutdown-done'])
 })
 
 test('a leader before it is waited for, and is StorageBusy if it does not end', async () => {
@@ -166,10 +166,10 @@ test('a leader before it is waited for, and is StorageBusy if it does not end', 
   init()
   sendEngine()
   await clock.advance(leaderLockWaitMsMax - 1)
-  expect(said).toEqual([])
+  expect(said).toEqual(['started'])
   other.kill()
   await settle()
-  expect(said).toEqual(['leading'])
+  expect(said).toEqual(['started', 'leading'])
 
   // Another worker, whose wait ends before its turn comes.
   const { port1, port2 } = TestPort.channel({ autoStart: true })
@@ -185,7 +185,7 @@ test('a leader before it is waited for, and is StorageBusy if it does not end', 
   new LeaderHost(port2, env, { fileNames: [], open: async () => leader })
   init()
   await clock.advance(leaderLockWaitMsMax)
-  expect(answers).toMatchObject([{ type: 'error', code: 'StorageBusy' }])
+  expect(answers.at(-1)).toMatchObject({ type: 'error', code: 'StorageBusy' })
 })
 
 test('a boot that fails says why, closes the files, and keeps the lock', async () => {
@@ -200,7 +200,7 @@ test('a boot that fails says why, closes the files, and keeps the lock', async (
   } finally {
     leader.bootStep = bootStep
   }
-  expect(said).toEqual(['leading', 'error Internal'])
+  expect(said).toEqual(['started', 'leading', 'error Internal'])
   expect(heard).toEqual(['error'])
   expect(openFiles()).toBe(0)
   expect(locks.heldNames()).toEqual(['livestore-wasm-leader-store'])
@@ -253,7 +253,7 @@ describe('with a sync backend', () => {
     expect(heard).toEqual(['syncing'])
     shutDown()
     await settle()
-    expect(said).toEqual(['leading', 'shutdown-done'])
+    expect(said).toEqual(['started', 'leading', 'shutdown-done'])
     expect(leaderCalls.at(-1)).toBe('close')
     expect(locks.heldNames()).toEqual([])
     await clock.advance(120_000)
@@ -268,7 +268,7 @@ describe('with a sync backend', () => {
     init()
     sendEngine()
     await settle()
-    expect(said).toEqual(['leading', 'crashed'])
+    expect(said).toEqual(['started', 'leading', 'crashed'])
     expect(heard).toEqual(['syncing', 'error'])
     expect(openFiles()).toBe(0)
   })
@@ -280,6 +280,6 @@ test.each([
 ])('%s is refused', async (_, wrong) => {
   init(wrong)
   await settle()
-  expect(said).toEqual(['error ProtocolMismatch'])
+  expect(said).toEqual(['started', 'error ProtocolMismatch'])
   expect(locks.heldNames()).toEqual([])
 })

@@ -113,6 +113,7 @@ export class LeaderHost {
       onMalformed: (problem) =>
         this.#report('ProtocolMismatch', `the leader worker received ${problem}`),
     })
+    this.#tab.post({ type: 'started' })
   }
 
   #receive(message: TabToWorker<PortLike>): void {

@@ -73,8 +73,8 @@ const connect = async (
   )
   try {
     const engine = await loading
-    // What follows keeps the main thread busy; the worker of a tab that leads loads meanwhile.
-    await tab.electionDecided
+    // What follows keeps the main thread busy; the worker of a tab that leads boots meanwhile.
+    await tab.workerUnderway
     addEventListener('storage', onStorage)
     return {
       engine,

@@ -59,12 +59,12 @@ describe('election', () => {
     expect(origin.stored.toSorted()).toEqual(['by t1', 'by t2', 'by t3'])
   })
 
-  test('once it is decided, the worker of a tab that leads is on its way', async () => {
+  test('who waits for the worker of a tab that leads finds it running; a follower has none', async () => {
     const first = origin.openTab()
-    await first.tab.electionDecided
+    await first.tab.workerUnderway
     expect(first.workers).toHaveLength(1)
     const second = origin.openTab()
-    await second.tab.electionDecided
+    await second.tab.workerUnderway
     expect(second.workers).toHaveLength(0)
   })
 

@@ -43,6 +43,12 @@ import type { LeaderPort, LinkHandlers } from '../store/adapter.js'
 import type { Journals } from './journals.js'
 import { openLeaderPort } from './leader-port.js'
 
+/**
+ * How long the page may sit idle while its worker starts. On a warm boot that takes 70 ms; longer
+ * than this only where the script must be fetched first, and then the page has better to do.
+ */
+export const workerStartWaitMsMax = 120
+
 /** Crashes of this tab's workers within a minute. One more, and the tab gives up. */
 export const workerCrashesPerMinuteMax = 3
 /** How long `close` lets the worker take in the last pushes. */
@@ -110,7 +116,7 @@ export class Tab {
   #portsSeen = 0
   #crashes: number[] = []
   #shutdownDone: () => void = () => undefined
-  #decided: () => void = () => undefined
+  #workerUnderway: () => void = () => undefined
   #stopLeaderWatch: () => void = () => undefined
 
   #handlers: LinkHandlers | undefined
@@ -119,11 +125,12 @@ export class Tab {
   #storageMode: StorageMode = 'persisted'
 
   /**
-   * Resolves once it is known whether this tab leads, and then its worker is already loading. It
-   * takes a few milliseconds, unless the main thread is busy: whoever is about to keep it so waits
-   * for this first. Never rejects.
+   * Resolves once this tab's worker runs, or it is known that this tab needs none: it follows, or
+   * has failed. A worker does not start while the main thread of its page is busy, so whoever is
+   * about to keep it so waits for this first. Takes at most `workerStartWaitMsMax` and never
+   * rejects.
    */
-  readonly electionDecided: Promise<void>
+  readonly workerUnderway: Promise<void>
 
   /** Starts the election at once. */
   constructor(env: TabEnv, options: TabOptions) {
@@ -131,8 +138,12 @@ export class Tab {
     this.#options = options
     const { storeId, sessionId } = options
     this.#sessionLock = sessionLockName(storeId, sessionId, env.nonce)
-    this.electionDecided = new Promise((resolve) => {
-      this.#decided = resolve
+    this.workerUnderway = new Promise((resolve) => {
+      const cancel = env.clock.after(workerStartWaitMsMax, resolve)
+      this.#workerUnderway = () => {
+        cancel()
+        resolve()
+      }
     })
     void this.#elect()
   }
@@ -178,9 +189,9 @@ export class Tab {
     const name = tabLockName(storeId)
     try {
       const leading = locks.request(name, { ifAvailable: true }, (lock) => {
-        const led = lock === null ? false : this.#lead(resetPersistence)
-        this.#decided()
-        return led
+        if (lock !== null) return this.#lead(resetPersistence)
+        this.#workerUnderway()
+        return false
       })
       const sessionLockHeld = this.#holdSessionLock()
       // Only a follower needs it, and asks for it again then.
@@ -197,8 +208,6 @@ export class Tab {
       if (!this.#over.signal.aborted) {
         this.#fail(new LiveStoreError('Internal', `the election failed: ${messageOf(thrown)}`))
       }
-    } finally {
-      this.#decided()
     }
   }
 
@@ -380,6 +389,7 @@ export class Tab {
   #onWorkerMessage(leadership: Leadership, message: WorkerToTab, brokerPort: PortLike): void {
     if (this.#leadership !== leadership) return
     leadership.spoke = true
+    this.#workerUnderway()
     switch (message.type) {
       case 'leading':
         this.#announce(leadership, brokerPort)
@@ -470,6 +480,7 @@ export class Tab {
     this.#port?.close()
     if (this.#leadership !== undefined) this.#endLeadership(this.#leadership)
     this.#shutdownDone()
+    this.#workerUnderway()
     this.#over.abort()
     this.#broker?.close()
   }

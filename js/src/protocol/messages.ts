@@ -247,6 +247,8 @@ export type TabToWorker<Port> =
   | { readonly type: 'shutdown' }
 
 export type WorkerToTab =
+  /** Its script runs. */
+  | { readonly type: 'started' }
   /** The leader lock is held: from here on its release means that the worker is gone. */
   | { readonly type: 'leading' }
   /** The boot failed; trying again in this tab would fail in the same way. */

@@ -74,6 +74,7 @@ const good: readonly [string, Check, Record<string, unknown>, ...string[]][] = [
   ],
   ['engine', checkTabToWorker, { wasmModule }],
   ['shutdown', checkTabToWorker, {}],
+  ['started', checkWorkerToTab, {}],
   ['leading', checkWorkerToTab, {}],
   ['error', checkWorkerToTab, { code: 'StorageBusy', message: 'm' }],
   ['crashed', checkWorkerToTab, { message: 'm' }],

@@ -176,6 +176,7 @@ export const checkTabToWorker = <Port>(data: unknown): Checked<TabToWorker<Port>
   check(data, tabToWorker)
 
 const workerToTab: Shapes = {
+  started: () => ({}),
   leading: () => ({}),
   error: () => error,
   crashed: () => ({ message: text }),
