@@ -60,13 +60,14 @@ export interface FileHandle {
   close(): void
 }
 
+/** Browsers without sync access have files that lack `createSyncAccessHandle`. */
+export interface FileLike {
+  createSyncAccessHandle?(): Promise<FileHandle>
+}
+
 export interface DirectoryLike {
   getDirectoryHandle(name: string, options: { create: boolean }): Promise<DirectoryLike>
-  /** Browsers without sync access have files that lack `createSyncAccessHandle`. */
-  getFileHandle(
-    name: string,
-    options: { create: boolean },
-  ): Promise<{ createSyncAccessHandle?(): Promise<FileHandle> }>
+  getFileHandle(name: string, options: { create: boolean }): Promise<FileLike>
   removeEntry(name: string, options: { recursive: boolean }): Promise<void>
 }
 

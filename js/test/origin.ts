@@ -175,7 +175,7 @@ export class TestTab {
     this.#schemaHash = options.schemaHash ?? 'schema-1'
     const factory: LeaderFactory = {
       fileNames: ['eventlog.db', 'state.db'],
-      open: async (_, storage) => new TextLeader(origin, this.#schemaHash, storage),
+      startEngine: async () => (storage) => new TextLeader(origin, this.#schemaHash, storage),
     }
     const script =
       options.workerScript ??

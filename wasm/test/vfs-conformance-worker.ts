@@ -50,7 +50,7 @@ const runCase = async (index: number): Promise<CaseOutcome> => {
   const half = async (run: (index: number, pool: number) => number, reset: boolean) => {
     const opened = await openOpfsPool(
       { clock: systemClock(), getDirectory },
-      { directory, fileNames, reset },
+      { directory, fileNames, reset, mayOpen: Promise.resolve() },
     )
     if (opened.mode !== 'persisted') throw new Error(opened.message)
     storage[pool] = opened.files

@@ -66,7 +66,7 @@ beforeEach(() => {
     getDirectory: () => opfs.getDirectory(new TestContext()),
     warn: () => undefined,
   }
-  factory = { fileNames: ['eventlog.db'], open: async () => leader }
+  factory = { fileNames: ['eventlog.db'], startEngine: async () => () => leader }
   new LeaderHost(port2, env, factory)
 })
 
@@ -182,7 +182,7 @@ test('a leader before it is waited for, and is StorageBusy if it does not end', 
     getDirectory: undefined,
     warn: () => undefined,
   }
-  new LeaderHost(port2, env, { fileNames: [], open: async () => leader })
+  new LeaderHost(port2, env, { fileNames: [], startEngine: async () => () => leader })
   init()
   await clock.advance(leaderLockWaitMsMax)
   expect(answers.at(-1)).toMatchObject({ type: 'error', code: 'StorageBusy' })

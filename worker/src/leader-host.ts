@@ -61,13 +61,15 @@ export interface LeaderFactory {
   readonly fileNames: readonly string[]
   /** How its leaders sync, if they do. */
   readonly sync?: SyncSetup | undefined
-  /** @throws LiveStoreError when the files cannot be used. */
-  open(
-    wasmModule: WebAssembly.Module,
-    storage: readonly PoolFile[] | 'in-memory',
-    clientId: string,
-  ): Promise<BootableLeader>
+  /** Starts the engine and resolves with what opens the leader on it. */
+  startEngine(wasmModule: WebAssembly.Module): Promise<OpenLeader>
 }
+
+/** @throws LiveStoreError when the files cannot be used. */
+export type OpenLeader = (
+  storage: readonly PoolFile[] | 'in-memory',
+  clientId: string,
+) => BootableLeader
 
 /** What the boot ends with when a shutdown comes in between. */
 class Stopped extends Error {}
@@ -88,7 +90,8 @@ export class LeaderHost {
   #pool: OpfsPool | undefined
   #releaseLock: () => void = () => undefined
 
-  readonly #engine: Promise<WebAssembly.Module>
+  /** Starts while the lock is waited for and the files are opened. */
+  readonly #engine: Promise<OpenLeader>
   #engineArrived: (module: WebAssembly.Module) => void = () => undefined
 
   /** `scope` is the other end of the worker that the tab holds. */
@@ -96,7 +99,7 @@ export class LeaderHost {
     this.#env = env
     this.#factory = factory
     this.#engine = new Promise((resolve, reject) => {
-      this.#engineArrived = resolve
+      this.#engineArrived = (wasmModule) => resolve(factory.startEngine(wasmModule))
       this.#stop.signal.addEventListener('abort', () => reject(this.#stop.signal.reason))
     })
     // Whoever awaits it gets the reason; if nobody does yet, that is no error.
@@ -160,21 +163,20 @@ export class LeaderHost {
 
   async #runBoot(init: InitMessage<PortLike>): Promise<void> {
     try {
-      await this.#takeLeaderLock(init.storeId)
-      this.#tab.post({ type: 'leading' })
       const pool = await openOpfsPool(this.#env, {
         directory: init.directory,
         fileNames: this.#factory.fileNames,
         reset: init.resetPersistence,
+        mayOpen: this.#takeLeaderLock(init.storeId).then(() => this.#tab.post({ type: 'leading' })),
       })
       this.#pool = pool
       if (pool.mode === 'in-memory') {
         const { reason, message } = pool
         this.#server.reportStatus({ stage: 'warning', reason, message })
       }
-      const wasmModule = await this.#engine
-      const storage = pool.mode === 'persisted' ? pool.files : 'in-memory'
-      const leader = await this.#factory.open(wasmModule, storage, init.clientId)
+      const openLeader = await this.#engine
+      this.#stop.signal.throwIfAborted()
+      const leader = openLeader(pool.mode === 'persisted' ? pool.files : 'in-memory', init.clientId)
       this.#leader = leader
       await this.#runBootSteps(leader)
       this.#server.run(leader, pool.mode)

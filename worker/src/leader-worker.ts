@@ -131,7 +131,7 @@ export const leaderFactory = ({ schema, sync }: WorkerOptions): LeaderFactory =>
   return {
     fileNames: storeFileNames,
     sync: setup,
-    open: async (wasmModule, storage, clientId) => {
+    startEngine: async (wasmModule) => {
       const engine = await startEngine(wasmModule)
       const unopened = leaderFileNames(engine).find((name) => !isStoreFile(name))
       if (unopened !== undefined) {
@@ -140,13 +140,14 @@ export const leaderFactory = ({ schema, sync }: WorkerOptions): LeaderFactory =>
           `the engine needs a file that is not open: ${unopened}`,
         )
       }
-      return Leader.open(engine, {
-        schemaDescriptor: descriptor,
-        storage,
-        materialize,
-        clientId,
-        ...leaderSyncOptions(setup),
-      })
+      return (storage, clientId) =>
+        Leader.open(engine, {
+          schemaDescriptor: descriptor,
+          storage,
+          materialize,
+          clientId,
+          ...leaderSyncOptions(setup),
+        })
     },
   }
 }

@@ -8,7 +8,12 @@ let opfs: TestOpfs
 const open = (context = new TestContext(), reset = false): Promise<OpfsPool> =>
   openOpfsPool(
     { clock, getDirectory: () => opfs.getDirectory(context) },
-    { directory: 'store@1', fileNames: ['eventlog.db', 'state.db'], reset },
+    {
+      directory: 'store@1',
+      fileNames: ['eventlog.db', 'state.db'],
+      reset,
+      mayOpen: Promise.resolve(),
+    },
   )
 
 const persisted = async (pool: OpfsPool | Promise<OpfsPool>) => {

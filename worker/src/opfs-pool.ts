@@ -9,7 +9,13 @@
  * killed while busy. So opening and removing are tried again until a limit.
  */
 
-import { type Clock, type DirectoryLike, type FileHandle, sleep } from '../../js/src/env.js'
+import {
+  type Clock,
+  type DirectoryLike,
+  type FileHandle,
+  type FileLike,
+  sleep,
+} from '../../js/src/env.js'
 import { LiveStoreError, messageOf } from '../../js/src/errors.js'
 
 /** Measured: 1 ms after a clean close, 1.5 to 2.0 s after a busy worker was killed. Then some. */
@@ -28,6 +34,8 @@ export interface PoolOptions {
   readonly fileNames: readonly string[]
   /** Removes the directory with all that is in it first. */
   readonly reset: boolean
+  /** Files are looked for at once, but removed and opened only when this has resolved. */
+  readonly mayOpen: Promise<void>
 }
 
 export interface PoolFile {
@@ -46,11 +54,36 @@ export type OpfsPool =
 /**
  * Opens, and creates where missing, every file. Refused storage is an answer, not an error.
  *
- * @throws LiveStoreError `StorageBusy` when another worker holds a file for too long,
- * `StorageFull`, `StorageIo`.
+ * @throws what `mayOpen` rejects with; LiveStoreError `StorageBusy` when another worker holds a
+ * file for too long, `StorageFull`, `StorageIo`.
  */
 export const openOpfsPool = async (env: PoolEnv, options: PoolOptions): Promise<OpfsPool> => {
-  const { clock, getDirectory } = env
+  // Finding takes as long as opening, and may go on while the lock is waited for. Nobody removes
+  // files meanwhile: only the worker of a tab that leads does, and there is one.
+  const finding = options.reset ? undefined : findFiles(env, options)
+  finding?.catch(() => undefined)
+  await options.mayOpen
+  try {
+    const found = await (finding ?? findFiles(env, options))
+    if ('mode' in found) return found
+    const files = await openFiles(env.clock, found, options)
+    return { mode: 'persisted', files, close: () => closeAll(files) }
+  } catch (thrown) {
+    if (isRefusal(thrown)) {
+      return refused('private-browsing', `persistent storage is refused: ${messageOf(thrown)}`)
+    }
+    if (nameOf(thrown) === 'NotSupportedError') {
+      return refused('storage-unavailable', `no synchronous file access: ${messageOf(thrown)}`)
+    }
+    throw storageError(thrown)
+  }
+}
+
+/** The files, created where missing; or, where there is no storage at all, what that means. */
+const findFiles = async (
+  { clock, getDirectory }: PoolEnv,
+  options: PoolOptions,
+): Promise<readonly FileLike[] | OpfsPool> => {
   if (getDirectory === undefined) {
     return refused('storage-unavailable', 'this browser has no origin private file system')
   }
@@ -63,20 +96,11 @@ export const openOpfsPool = async (env: PoolEnv, options: PoolOptions): Promise<
       `this browser refuses persistent storage: ${messageOf(thrown)}`,
     )
   }
-  try {
-    if (options.reset) await removeDirectory(clock, root, options.directory)
-    const directory = await root.getDirectoryHandle(options.directory, { create: true })
-    const files = await openFiles(clock, directory, options)
-    return { mode: 'persisted', files, close: () => closeAll(files) }
-  } catch (thrown) {
-    if (isRefusal(thrown)) {
-      return refused('private-browsing', `persistent storage is refused: ${messageOf(thrown)}`)
-    }
-    if (nameOf(thrown) === 'NotSupportedError') {
-      return refused('storage-unavailable', `no synchronous file access: ${messageOf(thrown)}`)
-    }
-    throw storageError(thrown)
-  }
+  if (options.reset) await removeDirectory(clock, root, options.directory)
+  const directory = await root.getDirectoryHandle(options.directory, { create: true })
+  return Promise.all(
+    options.fileNames.map((name) => directory.getFileHandle(name, { create: true })),
+  )
 }
 
 const refused = (
@@ -90,12 +114,12 @@ const refused = (
 
 const openFiles = async (
   clock: Clock,
-  directory: DirectoryLike,
-  { fileNames, directory: directoryName }: PoolOptions,
+  found: readonly FileLike[],
+  { directory: directoryName, fileNames }: PoolOptions,
 ): Promise<PoolFile[]> => {
   const opened = await Promise.allSettled(
-    fileNames.map(async (name): Promise<PoolFile> => {
-      const file = await directory.getFileHandle(name, { create: true })
+    fileNames.map(async (name, index): Promise<PoolFile> => {
+      const file = found[index] as FileLike
       if (file.createSyncAccessHandle === undefined) {
         throw new DOMException('createSyncAccessHandle is missing', 'NotSupportedError')
       }
