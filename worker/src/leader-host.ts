@@ -20,6 +20,7 @@ import {
   type ServedSession,
 } from '../../js/src/leader/leader-server.js'
 import {
+  type BootStatus,
   type BrokerToLeader,
   type InitMessage,
   leaderLockName,
@@ -89,6 +90,7 @@ export class LeaderHost {
   #sync: SyncDriver | undefined
   #pool: OpfsPool | undefined
   #releaseLock: () => void = () => undefined
+  #isReceiving = false
 
   /** Starts while the lock is waited for and the files are opened. */
   readonly #engine: Promise<OpenLeader>
@@ -184,6 +186,7 @@ export class LeaderHost {
       this.#stop.signal.throwIfAborted()
       this.#state = 'serving'
       this.#server.serve(leader, pool.mode)
+      this.#receiveTabs()
     } catch (thrown) {
       if (thrown instanceof Stopped) return
       const error = bootError(thrown)
@@ -194,12 +197,23 @@ export class LeaderHost {
     }
   }
 
+  /** The boot takes a while: who waits in other tabs hears of it. */
+  #reportStatus(status: BootStatus): void {
+    this.#server.reportStatus(status)
+    this.#receiveTabs()
+  }
+
+  #receiveTabs(): void {
+    if (!this.#isReceiving) this.#tab.post({ type: 'receiving' })
+    this.#isReceiving = true
+  }
+
   async #runBootSteps(leader: BootableLeader): Promise<void> {
     for (;;) {
       this.#stop.signal.throwIfAborted()
       const { stage, done, total } = leader.bootStep()
       if (stage === 'done') return
-      this.#server.reportStatus({ stage, progress: { done, total } })
+      this.#reportStatus({ stage, progress: { done, total } })
       await nextTurn(this.#env.clock)
     }
   }
@@ -224,7 +238,7 @@ export class LeaderHost {
     await startSync(this.#sync, {
       clock,
       initialSyncMs: sync.initialSyncMs,
-      report: (status) => this.#server.reportStatus(status),
+      report: (status) => this.#reportStatus(status),
       signal: this.#stop.signal,
     })
   }

@@ -92,7 +92,12 @@ describe('storage that is refused', () => {
     expect(await open()).toMatchObject({ mode: 'in-memory', reason: 'storage-unavailable' })
     const none = { clock, getDirectory: undefined }
     expect(
-      await openOpfsPool(none, { directory: 'd', fileNames: ['f'], reset: false }),
+      await openOpfsPool(none, {
+        directory: 'd',
+        fileNames: ['f'],
+        reset: false,
+        mayOpen: Promise.resolve(),
+      }),
     ).toMatchObject({ mode: 'in-memory', reason: 'storage-unavailable' })
   })
 })

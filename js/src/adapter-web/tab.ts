@@ -392,7 +392,10 @@ export class Tab {
     this.#workerUnderway()
     switch (message.type) {
       case 'leading':
-        this.#announce(leadership, brokerPort)
+        this.#watchLeader(leadership)
+        break
+      case 'receiving':
+        this.#announce(brokerPort)
         break
       case 'error':
         this.#failLeadership(leadership, errorFromReply(message))
@@ -406,14 +409,19 @@ export class Tab {
     }
   }
 
-  /** The worker holds the leader lock: other tabs may come, and the lock tells if it dies. */
-  #announce(leadership: Leadership, port: PortLike): void {
+  /** Other tabs may come. */
+  #announce(port: PortLike): void {
     const { storeId } = this.#options
     const lockName = leaderLockName(storeId)
     this.#connectBroker()?.post(
       { type: 'lead', protocol: protocolVersion, storeId, lockName, port },
       [port as unknown as Transferable],
     )
+  }
+
+  /** The worker holds the leader lock, which tells if it dies. */
+  #watchLeader(leadership: Leadership): void {
+    const lockName = leaderLockName(this.#options.storeId)
     this.#env.locks
       .request(lockName, { mode: 'shared', signal: leadership.over.signal }, () =>
         this.#onCrash(leadership, 'it ended without a word'),

@@ -251,6 +251,11 @@ export type WorkerToTab =
   | { readonly type: 'started' }
   /** The leader lock is held: from here on its release means that the worker is gone. */
   | { readonly type: 'leading' }
+  /**
+   * Other tabs may come: the boot is over, or takes long enough to be told of. Not before, because
+   * the start of the shared worker takes a core for 50 ms, in the midst of a warm boot.
+   */
+  | { readonly type: 'receiving' }
   /** The boot failed; trying again in this tab would fail in the same way. */
   | { readonly type: 'error'; readonly code: string; readonly message: string }
   /** The engine broke while serving. Storage is released; a new worker can boot from it. */

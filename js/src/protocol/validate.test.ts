@@ -76,6 +76,7 @@ const good: readonly [string, Check, Record<string, unknown>, ...string[]][] = [
   ['shutdown', checkTabToWorker, {}],
   ['started', checkWorkerToTab, {}],
   ['leading', checkWorkerToTab, {}],
+  ['receiving', checkWorkerToTab, {}],
   ['error', checkWorkerToTab, { code: 'StorageBusy', message: 'm' }],
   ['crashed', checkWorkerToTab, { message: 'm' }],
   ['shutdown-done', checkWorkerToTab, {}],

@@ -178,6 +178,7 @@ export const checkTabToWorker = <Port>(data: unknown): Checked<TabToWorker<Port>
 const workerToTab: Shapes = {
   started: () => ({}),
   leading: () => ({}),
+  receiving: () => ({}),
   error: () => error,
   crashed: () => ({ message: text }),
   'shutdown-done': () => ({}),
