@@ -95,6 +95,7 @@ export { createStorePromise } from './store/create-store.js'
 export type {
   CommitOptions,
   CommitReceipt,
+  CommitResult,
   RawRow,
   RawStoreQuery,
   Store,

@@ -4,7 +4,16 @@
  */
 
 import { act, cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
-import { Component, memo, type ReactNode, StrictMode, startTransition, useState } from 'react'
+import {
+  Component,
+  memo,
+  type ReactNode,
+  StrictMode,
+  startTransition,
+  useEffect,
+  useLayoutEffect,
+  useState,
+} from 'react'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { events, kv, notes, schema, todos, ui, userDocument } from '../../test/todo-schema.js'
 import { makeInMemoryAdapter } from '../adapter-web/index.js'
@@ -269,6 +278,24 @@ describe('useQuery', () => {
     fireEvent.click(screen.getByRole('button'))
     fireEvent.click(screen.getByRole('button'))
     expect(text()).toBe('2')
+  })
+
+  test('an effect and a transition may return what their commit returned', async () => {
+    const told = vi.spyOn(console, 'error')
+    const { store, show } = await setUp()
+    const ids$ = queryDb(todos.select('id'))
+    const Committing = ({ id }: { readonly id: string }) => {
+      useEffect(() => store.commit(created(`effect ${id}`)), [id])
+      useLayoutEffect(() => store.commit(created(`layout effect ${id}`)), [id])
+      return null
+    }
+    const { rerender, unmount } = show(<Committing id="a" />)
+    act(() => startTransition(() => store.commit(created('transition'))))
+    expect(store.query(ids$)).toEqual(['effect a', 'layout effect a', 'transition'])
+    rerender(<Committing id="b" />)
+    unmount()
+    expect(store.query(todos.count())).toBe(5)
+    expect(told).not.toHaveBeenCalled()
   })
 
   test('another store under the same query gives its own result', async () => {

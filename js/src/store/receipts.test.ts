@@ -58,6 +58,16 @@ describe('the book', () => {
     expect(Object.keys(book.committed(1))).toEqual([])
   })
 
+  test('a receipt is a function that does nothing, and no promise', async () => {
+    const { book, ask } = setUp()
+    const receipt = book.committed(1)
+    expect(receipt).toBeTypeOf('function')
+    expect(receipt()).toBeUndefined()
+    expect(await receipt).toBe(receipt)
+    expect(() => Object.assign(receipt, { own: 1 }), 'what all receipts share').toThrow(TypeError)
+    expect(ask).not.toHaveBeenCalled()
+  })
+
   test('resolves what all events of a commit have reached, and not before', async () => {
     const { book, reached } = setUp()
     const [one, two] = [book.committed(2), book.committed(1)]

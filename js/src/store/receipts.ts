@@ -1,7 +1,7 @@
 /**
  * What became of commits: the promises of receipts, and of `flush`.
  *
- * A commit costs one small object here. A promise is made when it is first read, and only then is
+ * A commit costs two small objects here. A promise is made when it is first read, and only then is
  * anything kept for it; the engine is asked how far it is only while a promise is open.
  *
  * Events are counted from 1, as the engine counts those of its session.
@@ -14,8 +14,14 @@ import type { Receipts } from '../wasm/values.js'
 /** Rejections that promises can still be told which are first read later. The oldest go first. */
 export const REJECTIONS_REMEMBERED_MAX = 10_000
 
-/** What `commit` returns: how far its events have come. A promise is made when it is read. */
+/**
+ * How far the events of a commit have come. A promise is made when it is read.
+ *
+ * Calling it does nothing. React calls what an effect returns when it cleans up, so an effect may
+ * return what its commit returned.
+ */
 export interface CommitReceipt {
+  (): void
   /**
    * Resolves when all events of the commit are flushed to disk; in a store in memory, when the
    * leader has them. While storage is full it waits: the leader goes on trying.
@@ -34,6 +40,13 @@ export interface CommitReceipt {
    */
   readonly synced: Promise<void>
 }
+
+/**
+ * What `commit` returns. It is `void` too, for where React or a lint rule admits no other value, as
+ * the function of a transition.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: an intersection, which only void can satisfy
+export type CommitResult = void & CommitReceipt
 
 /** `flushed` is `persisted` for those who also want to hear that it takes long. */
 type Stage = 'persisted' | 'synced' | 'flushed'
@@ -66,10 +79,10 @@ export class ReceiptBook {
   }
 
   /** So many events have been committed together. */
-  committed(count: number): CommitReceipt {
+  committed(count: number): CommitResult {
     const first = this.#committed + 1
     this.#committed += count
-    return new Receipt(this, first, this.#committed)
+    return new Proxy(nothing, new Receipt(this, first, this.#committed)) as CommitResult
   }
 
   /** Resolves when everything committed so far is on disk; rejects also while storage refuses. */
@@ -155,7 +168,11 @@ export class ReceiptBook {
   }
 }
 
-class Receipt implements CommitReceipt {
+/**
+ * Makes a function a receipt. As a proxy: of all that can be called and has getters it is the
+ * cheapest to make, about as cheap as an object.
+ */
+class Receipt implements ProxyHandler<() => void> {
   readonly #book: ReceiptBook
   readonly #first: number
   readonly #last: number
@@ -168,16 +185,21 @@ class Receipt implements CommitReceipt {
     this.#last = last
   }
 
-  get persisted(): Promise<void> {
-    this.#persisted ??= this.#book.until('persisted', this.#first, this.#last)
-    return this.#persisted
-  }
-
-  get synced(): Promise<void> {
-    this.#synced ??= this.#book.until('synced', this.#first, this.#last)
-    return this.#synced
+  get(target: () => void, key: string | symbol): unknown {
+    if (key === 'persisted') {
+      this.#persisted ??= this.#book.until(key, this.#first, this.#last)
+      return this.#persisted
+    }
+    if (key === 'synced') {
+      this.#synced ??= this.#book.until(key, this.#first, this.#last)
+      return this.#synced
+    }
+    return Reflect.get(target, key)
   }
 }
+
+/** Shared by all receipts, so none may change it. */
+const nothing = Object.freeze(() => undefined)
 
 const concerns = ({ stage, first, last }: Wait, counter: number, refusal: Refusal): boolean =>
   first <= counter && counter <= last && (stage === 'synced' || !refusal.persisted)

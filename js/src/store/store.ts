@@ -43,13 +43,13 @@ import type {
 import type { Binds, SeqNum, SqlValue } from '../wasm/values.js'
 import type { SessionLink, StorageMode } from './adapter.js'
 import { type CommitOptions, commitArgs, type Transaction } from './commit-args.js'
-import { type CommitReceipt, ReceiptBook } from './receipts.js'
+import { type CommitResult, ReceiptBook } from './receipts.js'
 import type { SessionDriver } from './session-driver.js'
 import { nextOrder, Subscription } from './subscription.js'
 import { ValueQueue } from './value-queue.js'
 
 export type { CommitOptions, Transaction } from './commit-args.js'
-export type { CommitReceipt } from './receipts.js'
+export type { CommitReceipt, CommitResult } from './receipts.js'
 
 /** How long `shutdown` waits for the leader to take what is pending. */
 export const SHUTDOWN_DRAIN_MS_MAX = 10_000
@@ -228,16 +228,17 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
    * `commit((commit) => …)` collects what its function commits. Legal inside a subscriber; not
    * inside a materializer or a query function.
    *
-   * @returns how far the events have come, for who wants to know.
+   * @returns how far the events have come, for who wants to know. It may be returned wherever a
+   *   function is to return nothing.
    * @throws LiveStoreError `UnknownEvent` `InvalidEventArgs` `MaterializerThrew` `Constraint` `Sql`
    *   `InvalidArgument` `LimitExceeded` `Nested` `Closed`; nothing has changed then
    */
-  commit(...events: readonly EventInput[]): CommitReceipt
-  commit(transaction: Transaction): CommitReceipt
-  commit(options: CommitOptions, ...events: readonly EventInput[]): CommitReceipt
-  commit(options: CommitOptions, transaction: Transaction): CommitReceipt
-  commit(nothing: undefined): CommitReceipt
-  commit(...args: readonly unknown[]): CommitReceipt {
+  commit(...events: readonly EventInput[]): CommitResult
+  commit(transaction: Transaction): CommitResult
+  commit(options: CommitOptions, ...events: readonly EventInput[]): CommitResult
+  commit(options: CommitOptions, transaction: Transaction): CommitResult
+  commit(nothing: undefined): CommitResult
+  commit(...args: readonly unknown[]): CommitResult {
     this.#checkChange('commit')
     const { options, events } = commitArgs(args)
     if (events.length === 0) return this.#receipts.committed(0)
@@ -429,7 +430,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   #apply(
     events: readonly EventInput[],
     persisted = true,
-  ): { readonly stale: readonly number[]; readonly receipt: CommitReceipt } {
+  ): { readonly stale: readonly number[]; readonly receipt: CommitResult } {
     const prepared = events.map((event) => this.#commitEvent(event))
     const stale = this.#session.commit(prepared, persisted)
     const receipt = this.#receipts.committed(persisted ? events.length : 0)
