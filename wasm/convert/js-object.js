@@ -1,5 +1,5 @@
 /**
- * What wasm/convert/js_object.cc imports, and what the engine does not need of Embind.
+ * What wasm/convert/js_object.cc imports.
  */
 
 addToLibrary({
@@ -42,10 +42,4 @@ addToLibrary({
       key,
       new TextDecoder('utf-8', { ignoreBOM: true }).decode(HEAPU8.subarray(text, text + size)),
     ),
-
-  // Embind registers every type that it knows, and brings along what each needs: 1 KB of gzipped
-  // JavaScript, in the page and again in the worker. No signature of ours has these.
-  _embind_register_std_wstring: () => {},
-  _embind_register_memory_view: () => {},
-  _embind_register_bigint: () => {},
 })
