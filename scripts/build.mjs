@@ -13,6 +13,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -21,7 +22,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { cmakeBuild } from './lib/cmake.mjs'
-import { ENTRIES, EXTERNAL, scriptOf } from './lib/entries.mjs'
+import { ENTRIES, EXTERNAL, scriptOf, scriptsOf } from './lib/entries.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
 import { Failure, main, Steps } from './lib/terminal.mjs'
@@ -75,18 +76,30 @@ const isBuilt = () =>
   readFileSync(STAMP, 'utf8') === inputHash()
 
 /**
- * Emscripten's loader looks for the wasm beside itself. Ours is always handed a compiled module,
- * and a bundler that sees the address would ship the file a second time, and could not bundle the
- * worker in the classic format. Told that it was loaded from a data: address, the loader asks for
- * nothing.
+ * What Emscripten's loader does to find the wasm and to fetch it, and what stands there instead:
+ * where it lies itself, and what follows when nobody hands it an instance.
+ */
+const FINDS_WASM = [
+  [/if\(ENVIRONMENT_IS_WEB\|\|ENVIRONMENT_IS_WORKER\)\{.*?\}else\{\}/s, ''],
+  [/wasmBinaryFile\?\?=findWasmBinary\(\);instantiateAsync\([^;]*;return\{\}/, ''],
+  [/new URL\("livestore\.wasm",import\.meta\.url\)\.href/, '""'],
+  [/\bimport\.meta\.url\b/, '""'],
+]
+
+/**
+ * Our loader is always handed an instance, so all of that is left out. A bundler that saw the
+ * address would ship the file a second time, and could not bundle the worker in the classic format.
+ * The functions that nothing calls then are for the app's bundler to drop.
  */
 const withoutOwnAddress = {
   name: 'engine-without-own-address',
   setup(build) {
     build.onLoad({ filter: /wasm-release[\\/]wasm[\\/]livestore\.mjs$/ }, ({ path }) => {
-      const contents = readFileSync(path, 'utf8')
-        .replace(/new URL\(\s*"livestore\.wasm"\s*,\s*import\.meta\.url\s*\)(\.href)?/g, '""')
-        .replace(/\bimport\.meta\.url\b/g, '"data:"')
+      let contents = readFileSync(path, 'utf8')
+      for (const [part, instead] of FINDS_WASM) {
+        if (!part.test(contents)) throw new Error(`the engine loader has no ${part} any more`)
+        contents = contents.replace(part, instead)
+      }
       if (contents.includes('import.meta') || contents.includes('import(')) {
         throw new Error('the engine loader still refers to its own address')
       }
@@ -114,13 +127,9 @@ async function bundle(kind) {
   }
   const points = (list) => Object.fromEntries(list.map(({ name, source }) => [name, source]))
   const runs =
-    kind === 'page'
+    kind === 'shared'
       ? [{ ...shared, entryPoints: points(entries), splitting: true }]
-      : entries.map((entry) => ({
-          ...shared,
-          entryPoints: points([entry]),
-          outExtension: { '.js': entry.extension ?? '.js' },
-        }))
+      : entries.map((entry) => ({ ...shared, entryPoints: points([entry]) }))
   for (const options of runs) {
     let messages
     try {
@@ -136,6 +145,10 @@ async function bundle(kind) {
         detail.join('\n'),
       )
     }
+  }
+  // esbuild gives all entries of a run one extension.
+  for (const entry of entries.filter(({ extension }) => extension !== undefined)) {
+    renameSync(join(DIST, `${entry.name}.js`), join(DIST, scriptOf(entry)))
   }
 }
 
@@ -192,11 +205,12 @@ function copyDeclarations(entry) {
 function sizes() {
   const gzip = (file) => gzipSync(readFileSync(file), { level: 9 }).length
   const kilobytes = (bytes) => `${(bytes / 1000).toFixed(0)} KB`
-  const files = readdirSync(DIST).filter((name) => name.endsWith('.js'))
-  const scripts = files
-    .filter((name) => !['vite.js', 'shared-worker.js'].includes(name))
-    .reduce((sum, name) => sum + gzip(join(DIST, name)), 0)
-  const worker = gzip(join(DIST, 'worker.jsx')) + gzip(join(DIST, 'shared-worker.js'))
+  const total = (isCounted) => {
+    const scripts = ENTRIES.filter(isCounted).flatMap((entry) => scriptsOf(DIST, entry))
+    return [...new Set(scripts)].reduce((sum, name) => sum + gzip(join(DIST, name)), 0)
+  }
+  const worker = total(({ name }) => name.includes('worker'))
+  const scripts = total(({ name }) => name !== 'vite' && !name.includes('worker'))
   const wasm = gzip(join(DIST, 'livestore.wasm'))
   const parts = `wasm ${kilobytes(wasm)}, page ${kilobytes(scripts)}, workers ${kilobytes(worker)}`
   return `${parts} (gzip, before an app's minifier)`
@@ -217,7 +231,7 @@ export async function build({ quiet = false } = {}) {
   rmSync(DIST, { recursive: true, force: true })
   mkdirSync(DIST, { recursive: true })
   await steps.run('JavaScript', async () => {
-    for (const kind of ['page', 'alone', 'node']) await bundle(kind)
+    for (const kind of ['shared', 'alone', 'node']) await bundle(kind)
   })
   await steps.run('declarations', async (tell) => {
     await emitDeclarations(tell)

@@ -7,7 +7,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ENTRIES, scriptOf } from './lib/entries.mjs'
+import { ENTRIES, scriptOf, scriptsOf } from './lib/entries.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
 import { Failure } from './lib/terminal.mjs'
@@ -101,11 +101,12 @@ async function importEntries(folder, tell) {
     fix: 'touch the browser in functions only, never while a module loads.',
     tell,
   })
-  // A worker must stand alone: an import would be a second file in another realm.
-  for (const script of ENTRIES.filter((entry) => entry.bundle === 'alone').map(scriptOf)) {
-    const file = join(folder, 'node_modules', 'livestore-wasm', 'dist', script)
-    if (/^\s*import[\s{*'"]|\bimport\(|\bimport\.meta\b/m.test(readFileSync(file, 'utf8'))) {
-      throw new Failure(`dist/${script} imports something.`, 'mend scripts/build.mjs.')
+  // An app may bundle its worker in the classic format, which has neither of these.
+  const dist = join(folder, 'node_modules', 'livestore-wasm', 'dist')
+  const workers = ENTRIES.filter(({ name }) => name.includes('worker'))
+  for (const script of workers.flatMap((entry) => scriptsOf(dist, entry))) {
+    if (/\bimport\(|\bimport\.meta\b/.test(readFileSync(join(dist, script), 'utf8'))) {
+      throw new Failure(`dist/${script} looks for its own address.`, 'mend scripts/build.mjs.')
     }
   }
 }
