@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { expect, test, vi } from 'vitest'
+import { resultOf } from '../../test/result-of.js'
 import { Schema } from '../effect/index.js'
 import { LiveStoreError } from '../errors.js'
 import { SessionIdSymbol, State } from '../schema/index.js'
@@ -187,22 +188,16 @@ test('a wrong select, order or range throws at the call', () => {
 
 test('first takes one row, and an empty result as it is told', () => {
   expect(shape(todos.first())).toEqual(["SELECT * FROM 'todos' LIMIT ?", 1])
-  expect(
-    todos
-      .select('id')
-      .first()
-      .compile()
-      .decode([['a']]),
-  ).toBe('a')
-  expect(todos.select('id').first().compile().decode([])).toBeUndefined()
-  const error = failure(() => todos.first({ behaviour: 'error' }).compile().decode([]))
+  expect(resultOf(todos.select('id').first(), [['a']])).toBe('a')
+  expect(resultOf(todos.select('id').first(), [])).toBeUndefined()
+  const error = failure(() => resultOf(todos.first({ behaviour: 'error' }), []))
   expect(error.code).toBe('NoRow')
   expect(error.message).toContain('todos')
   const fallback = vi.fn(() => 'none')
   const query = todos.select('id').first({ behaviour: 'fallback', fallback })
-  expect(query.compile().decode([['a']])).toBe('a')
+  expect(resultOf(query, [['a']])).toBe('a')
   expect(fallback).not.toHaveBeenCalled()
-  expect(query.compile().decode([])).toBe('none')
+  expect(resultOf(query, [])).toBe('none')
   expectInvalid(() => loose.first!({ behaviour: 'maybe' }), 'behaviour')
   expectInvalid(() => loose.first!({ behaviour: 'fallback' }), 'fallback')
 })
@@ -210,7 +205,7 @@ test('first takes one row, and an empty result as it is told', () => {
 test('count keeps conditions and gives a number', () => {
   const query = todos.where({ done: true }).count()
   expect(shape(query)).toEqual([`SELECT COUNT(*) as count FROM 'todos' WHERE "done" = ?`, 1])
-  expect(query.compile().decode([[3]])).toBe(3)
+  expect(resultOf(query, [[3]])).toBe(3)
   expect(shape(todos.count().where({ n: 1 }))[0]).toContain('WHERE "n" = ?')
 })
 
@@ -344,7 +339,7 @@ test('a write can return columns of its rows', () => {
   const query = todos.insert({ id: 'a' }).returning('id', 'done')
   expect(shape(query)[0]).toBe(`INSERT INTO 'todos' ("id") VALUES (?) RETURNING "id", "done"`)
   expect(query.compile().kind).toBe('write')
-  expect(query.compile().decode([['a', 1]])).toEqual([{ id: 'a', done: true }])
+  expect(resultOf(query, [['a', 1]])).toEqual([{ id: 'a', done: true }])
   expect(shape(todos.delete().returning('id'))[0]).toBe(`DELETE FROM 'todos' RETURNING "id"`)
 })
 
@@ -375,7 +370,7 @@ test('rows are decoded by their columns', () => {
     bytes,
     'ab',
   ]
-  expect(todos.compile().decode([row])).toEqual([
+  expect(resultOf(todos, [row])).toEqual([
     {
       id: 'a',
       text: 't',
@@ -392,24 +387,14 @@ test('rows are decoded by their columns', () => {
     },
   ])
   const nulls = ['a', 't', 0, ...Array(9).fill(null)]
-  expect(todos.compile().decode([nulls])[0]).toMatchObject({
+  expect(resultOf(todos, [nulls])[0]).toMatchObject({
     done: false,
     due: null,
     tags: null,
     color: null,
   })
-  expect(
-    todos
-      .select('due')
-      .compile()
-      .decode([['1970-01-01'], [null]]),
-  ).toEqual([new Date(0), null])
-  expect(
-    todos
-      .select('done')
-      .compile()
-      .decode([[2]]),
-  ).toEqual([false])
+  expect(resultOf(todos.select('due'), [['1970-01-01'], [null]])).toEqual([new Date(0), null])
+  expect(resultOf(todos.select('done'), [[2]])).toEqual([false])
   const { columns, decoders, mode } = todos.select('id', 'done').compile()
   expect(columns).toEqual(['id', 'done'])
   expect(decoders[0]).toBeUndefined()
@@ -419,10 +404,7 @@ test('rows are decoded by their columns', () => {
 
 test('a stored value that does not fit names table and column', () => {
   const decode = (column: 'due' | 'color' | 'meta' | 'tags' | 'slug', stored: string) => () =>
-    todos
-      .select(column)
-      .compile()
-      .decode([[stored]])
+    resultOf(todos.select(column), [[stored]])
   for (const [column, stored] of [
     ['due', 'soon'],
     ['color', 'green'],
@@ -438,10 +420,7 @@ test('a stored value that does not fit names table and column', () => {
 
 test('stored JSON cannot smuggle in a prototype', () => {
   for (const stored of ['{"__proto__":{"x":1},"a":1}', '{"\\u005f_proto__":{"x":1},"a":1}']) {
-    const [value] = todos
-      .select('meta')
-      .compile()
-      .decode([[stored]])
+    const [value] = resultOf(todos.select('meta'), [[stored]])
     expect(Object.keys(value as object)).toEqual(['a'])
     expect((value as { x?: number }).x).toBeUndefined()
   }

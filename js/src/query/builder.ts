@@ -21,7 +21,6 @@ import {
   type QueryBuilderAst,
   QueryBuilderAstSymbol,
   QueryBuilderTypeId,
-  type RawRows,
 } from './types.js'
 
 type Statement = 'select' | 'count' | 'insert' | 'update' | 'delete'
@@ -510,24 +509,13 @@ export const compiled = <Result>(
   decoders: readonly (Decoder | undefined)[],
   mode: 'objects' | 'pluck',
   finish: (rows: readonly unknown[]) => Result,
-): CompiledQuery<Result> => {
-  const decodeRow = (row: readonly BindValue[]): unknown => {
-    const values = columns.map((_, i) => {
-      const decode = decoders[i]
-      const stored = row[i] ?? null
-      return decode === undefined ? stored : decode(stored)
-    })
-    return mode === 'pluck' ? values[0] : Object.fromEntries(columns.map((c, i) => [c, values[i]]))
-  }
-  return {
-    sql,
-    binds,
-    kind,
-    usedTables: table.usedTables,
-    columns,
-    decoders,
-    mode,
-    finish,
-    decode: (rows: RawRows) => finish(rows.map(decodeRow)),
-  }
-}
+): CompiledQuery<Result> => ({
+  sql,
+  binds,
+  kind,
+  usedTables: table.usedTables,
+  columns,
+  decoders,
+  mode,
+  finish,
+})

@@ -9,7 +9,6 @@ export type {
   QueryBuilder,
   QueryBuilderAst,
   QueryResult,
-  RawRows,
   TableQuery,
 } from './types.js'
 export { QueryBuilderAstSymbol, QueryBuilderTypeId } from './types.js'

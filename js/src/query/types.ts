@@ -12,9 +12,6 @@ export const QueryBuilderTypeId: unique symbol = Symbol.for('livestore-wasm/quer
 /** A bind of a query before the session is known. */
 export type QueryBind = BindValue | SessionIdSymbol
 
-/** Rows as arrays of stored values, in column order. */
-export type RawRows = readonly (readonly BindValue[])[]
-
 /** All that is needed to run a query and to read its result. */
 export type CompiledQuery<Result> = {
   readonly sql: string
@@ -28,10 +25,8 @@ export type CompiledQuery<Result> = {
   readonly decoders: readonly (Decoder | undefined)[]
   /** Whether a row is an object, or the value of its only column. */
   readonly mode: 'objects' | 'pluck'
-  /** Makes the result of rows that are decoded already. */
+  /** Makes the result of rows that are decoded already. @throws LiveStoreError `NoRow` */
   readonly finish: (rows: readonly unknown[]) => Result
-  /** Decodes rows and makes the result of them. @throws LiveStoreError `DecodeFailed` `NoRow` */
-  readonly decode: (rows: RawRows) => Result
 }
 
 /** What every query can do, whatever it is. */
