@@ -15,7 +15,8 @@ import { createStorePromise } from '../src/store/create-store.js'
 import type { Store } from '../src/store/store.js'
 import type { SyncOptions } from '../src/sync/options.js'
 import type { Rejection } from '../src/wasm/client-session.js'
-import { type Engine, loadEngine, startEngine } from '../src/wasm/module.js'
+import { loadEngine } from '../src/wasm/load.js'
+import { type Engine, startEngine } from '../src/wasm/module.js'
 import {
   channelIn,
   settle,

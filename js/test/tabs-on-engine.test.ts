@@ -6,7 +6,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { storeFileNames } from '../../worker/src/leader-worker.js'
 import { leaderFileNames } from '../src/wasm/leader.js'
-import { loadEngine } from '../src/wasm/module.js'
+import { loadEngine } from '../src/wasm/load.js'
 import { EngineOrigin, type EngineTab } from './engine-origin.js'
 
 let origin: EngineOrigin

@@ -1,14 +1,14 @@
 /**
  * The entries of the package and their sources: what `exports` in package.json names.
  *
- * `bundle` says how an entry's JavaScript is made. Entries that share chunks give an app one copy of
- * what they have in common: a page that imports several, and a worker that imports its schema too.
- * The shared worker, which imports nothing of the app, and the Vite plugin stand alone.
+ * `bundle` says how an entry's JavaScript is made. Entries that share chunks give an app one copy
+ * of what they have in common: a page that imports several, and a worker that imports its schema
+ * too. The shared worker, which imports nothing of the app, and the Vite plugin stand alone.
  *
  * The worker is a `.jsx` without any JSX in it. Vite bundles dependencies in advance if they end in
  * `.js`; it meets this one only when the page starts its worker, and Vite 7 then reloads the page.
- * It serves a `.jsx` as it is, and so the chunks that it imports by their paths. Other bundlers take
- * it for plain JavaScript.
+ * It serves a `.jsx` as it is, and so the chunks that it imports by their paths. Other bundlers
+ * take it for plain JavaScript.
  */
 
 import { readFileSync } from 'node:fs'

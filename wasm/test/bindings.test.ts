@@ -9,7 +9,8 @@ import { LiveStoreError } from '../../js/src/errors.js'
 import { ClientSession, type CommitEvent } from '../../js/src/wasm/client-session.js'
 import { encodePage, type PulledEvent } from '../../js/src/wasm/codec.js'
 import { Leader, type LeaderOptions, leaderFileNames } from '../../js/src/wasm/leader.js'
-import { type Engine, loadEngine, type StorageFile } from '../../js/src/wasm/module.js'
+import { loadEngine } from '../../js/src/wasm/load.js'
+import type { Engine, StorageFile } from '../../js/src/wasm/module.js'
 import type { Materialize, SeqNum } from '../../js/src/wasm/values.js'
 
 const column = (name: string, type: string, more: object = {}) => ({

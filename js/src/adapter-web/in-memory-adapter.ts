@@ -14,7 +14,7 @@ import { startSync } from '../sync/initial-sync.js'
 import { leaderSyncOptions, syncSetup } from '../sync/options.js'
 import { SyncDriver } from '../sync/sync-driver.js'
 import { Leader } from '../wasm/leader.js'
-import { loadEngine } from '../wasm/module.js'
+import { loadEngine } from '../wasm/load.js'
 import { openLeaderPort } from './leader-port.js'
 import { checkInMemoryOptions, type InMemoryAdapterOptions } from './options.js'
 

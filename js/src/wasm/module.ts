@@ -1,15 +1,14 @@
 /**
- * Loads the engine: one WebAssembly instance, which holds any number of sessions and leaders.
+ * The engine: one WebAssembly instance, which holds any number of sessions and leaders.
  *
- * The page fetches and compiles the wasm once and posts the compiled module to its leader worker,
- * which only instantiates it. Knows nothing of tabs or storage; host callbacks are registered here
- * by slot.
+ * The page fetches and compiles the wasm once (load.ts) and posts the compiled module to its leader
+ * worker, which only instantiates it. Knows nothing of tabs or storage; host callbacks are
+ * registered here by slot.
  */
 
 import type { EngineModule, LivestoreHost, StorageHandle } from '../../../wasm/types/module.js'
 import { errorNumbers, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { writeError } from './codec.js'
-import { compileEngine } from './compile.js'
 import { createModule } from './glue.js'
 import type { SeqNum } from './values.js'
 
@@ -41,24 +40,8 @@ export interface Engine {
   releaseStorage(pool: number): void
 }
 
-/** Where the wasm comes from; by default the file that lies beside this module. */
-export interface EngineSource {
-  /** Already compiled, by another thread. */
-  readonly wasmModule?: WebAssembly.Module
-  readonly wasmUrl?: string | URL
-}
-
 /**
- * @throws LiveStoreError `EngineLoad` naming the address, when the wasm cannot be fetched, compiled
- * or
- *   instantiated.
- */
-export const loadEngine = async (source: EngineSource = {}): Promise<Engine> =>
-  startEngine(source.wasmModule ?? (await compileEngine(source.wasmUrl)))
-
-/**
- * As `loadEngine` with a module that is compiled already. Workers use this one: their bundle then
- * holds no address of the wasm, which bundlers would ship a second time.
+ * Starts an engine of a module that is compiled already.
  *
  * @throws LiveStoreError `EngineLoad` when the module does not start.
  */
