@@ -175,9 +175,10 @@ class Leader {
   // True if a Drain would do, or has to tell, anything.
   [[nodiscard]] bool HasWork() const;
 
-  // For a session that joins, with the end of the log it knows, if any, and its instance name.
+  // For a session that joins, with the end of the log it knows, if any, and its instance name. A
+  // cursor of another epoch is given the image, unless it is at e0.
   // Everything it has pushed before must have been answered.
-  Result<Joined> Join(const std::optional<Head>& cursor, std::string_view instance);
+  Result<Joined> Join(const std::optional<Cursor>& cursor, std::string_view instance);
 
   // ---- The sync backend. These do nothing without one, and for numbers that are not current.
 
@@ -211,7 +212,8 @@ class Leader {
   Result<BytesView> Query(StatementId statement, BytesView binds);
 
   [[nodiscard]] SeqNum local_head() const;
-  [[nodiscard]] Head head() const;
+  // Where a session that has everything is.
+  [[nodiscard]] Cursor cursor() const;
   [[nodiscard]] const std::string& schema_hash() const;
   [[nodiscard]] LeaderCounters counters() const;
 

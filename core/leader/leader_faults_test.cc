@@ -90,9 +90,9 @@ class Story {
       const auto joined = Do([&] { return leader().Join(std::nullopt, instance); });
       const uint64_t accepted = DecodeHistory(joined->history)->accepted;
       if (accepted >= first) return;
-      const Head head = leader().head();
+      const Cursor base = leader().cursor();
       EXPECT_TRUE(
-          leader().Submit(1, 1, Encoded(head, Numbered(head.seq, events), instance, first)).ok());
+          leader().Submit(1, 1, Encoded(base, Numbered(base.head.seq, events), instance, first)).ok());
       Settle();
     }
     FAIL() << "the push of " << instance << " never arrived";
@@ -140,7 +140,7 @@ class Story {
     }
   }
 
-  void Join(const std::optional<Head>& cursor) {
+  void Join(const std::optional<Cursor>& cursor) {
     EXPECT_TRUE(Do([&] { return leader().Join(cursor, "t"); }).ok());
   }
   void Image() {
@@ -151,7 +151,7 @@ class Story {
   }
 
   std::string Log() {
-    const auto joined = Do([this] { return leader().Join(Head{}, "reader"); });
+    const auto joined = Do([this] { return leader().Join(Cursor{}, "reader"); });
     const History history = *DecodeHistory(joined->history);
     std::string text;
     for (const Event& event : history.news.run.events) {
@@ -216,9 +216,9 @@ TEST_P(LeaderFaultsTest, Laws2To4_NorWithoutABackend) {
   const auto tell = [](Story& story) {
     story.Push("t", 1, {TodoCreated("a"), NoteSet("n", "x"), TodoDone("a")});
     story.Image();
-    story.Join(story.leader().head());
+    story.Join(story.leader().cursor());
     story.Push("t", 4, {TodoCreated("b")});
-    story.Join(story.leader().head());
+    story.Join(story.leader().cursor());
   };
   Given given;
   given.backend.reset();
