@@ -381,7 +381,7 @@ TEST_F(LeaderTamperedTest, Law4_AStateThatIsNotWhatItShouldBeIsBegunAnew) {
        {"update __livestore_state set seqNumGlobal = -1",
         "update __livestore_state set formatVersion = 0", "delete from __livestore_state",
         "drop table __livestore_state; create table __livestore_state (id, formatVersion); "
-        "insert into __livestore_state values (1, 2)",
+        "insert into __livestore_state values (1, 3)",
         "drop table __livestore_undo"}) {
     SCOPED_TRACE(sql);
     Tamper("state.db", sql);
@@ -444,7 +444,8 @@ TEST_F(LeaderTamperedTest, Law8_ADamagedRowOfTheLogIsSaidByWhoeverReadsIt) {
   Start();
   EXPECT_EQ(leader().NextRequests(kNow).error().code, ErrorCode::kCorruptEventlog);
   EXPECT_EQ(leader().Join(Cursor{}, "tab").error().code, ErrorCode::kCorruptEventlog);
-  EXPECT_EQ(leader().Join(Cursor{{{.global = 2}, 1}}, "tab").error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_EQ(leader().Join(Cursor{{{.global = 2}, 1}}, "tab").error().code,
+            ErrorCode::kCorruptEventlog);
   EXPECT_TRUE(leader().Join(end, "tab").ok()) << "what is sound is served";
   EXPECT_TRUE(leader().Join(std::nullopt, "tab")->image.has_value());
   EXPECT_EQ(TodoRows(leader()), "at0bt0ct0");
