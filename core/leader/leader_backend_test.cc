@@ -63,11 +63,12 @@ class LeaderBackendTest : public ::testing::Test {
     for (Event& event : numbered) event.client_id = "other";
     return numbered;
   }
-  Result<void> Send(const std::vector<Event>& events, const std::string& backend_id = "") {
+  Result<void> Send(const std::vector<Event>& events, const std::string& backend_id = "",
+                    bool caught_up = true) {
     if (pull_ == 0) Requests();
     PulledPage page{.backend_id = backend_id, .events = events, .metadata = {}};
     page.metadata.resize(events.size());
-    return leader().OnPulled(pull_, EncodePage(page), true, kNow);
+    return leader().OnPulled(pull_, EncodePage(page), caught_up, kNow);
   }
   DrainOutcome Pulled(const std::vector<Event>& events, const std::string& backend_id = "") {
     const Result<void> sent = Send(events, backend_id);
@@ -112,6 +113,7 @@ TEST_F(LeaderBackendTest, WhatIsPulledIsLoggedSettledAndTold) {
 }
 
 TEST_F(LeaderBackendTest, TheEchoOfOwnEventsConfirmsThemAndMovesNothing) {
+  Pulled({});
   Commit({TodoCreated("a"), NoteSet("n", "x"), TodoCreated("b")});
   const std::vector<Event> mine = *DecodeEvents(Request(BackendRequest::Kind::kPush)->events);
   ASSERT_THAT(mine, SizeIs(2)) << "the client-only one stays here";
@@ -147,6 +149,7 @@ TEST_F(LeaderBackendTest, ClientOnlyEventsBeforeThePendingOnesStay) {
 }
 
 TEST_F(LeaderBackendTest, PushesInOrderOneAtATimeWithoutWaitingForTheEcho) {
+  Pulled({});
   std::vector<NewEvent> many;
   for (int i = 0; i < 120; ++i) many.push_back(TodoCreated(std::to_string(i)));
   Commit(many);
@@ -163,7 +166,27 @@ TEST_F(LeaderBackendTest, PushesInOrderOneAtATimeWithoutWaitingForTheEcho) {
   EXPECT_THAT(sizes, ElementsAre(50, 50, 20));
 }
 
+TEST_F(LeaderBackendTest, Law3_NothingIsPushedToABackendThatIsNotKnownYet) {
+  // Without an id the push might arrive at another one, which would not refuse it.
+  Commit({TodoCreated("a")});
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush), std::nullopt);
+  Pulled({}, "b1");
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush)->backend_id, "b1");
+  Start();
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush)->backend_id, "b1") << "it is remembered";
+}
+
+TEST_F(LeaderBackendTest, Law6_ABackendWithoutAnIdIsKnownWhenAPullHasReachedItsHead) {
+  Commit({TodoCreated("a")});
+  EXPECT_TRUE(Send({}, "", false).ok());
+  Drain();
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush), std::nullopt);
+  Pulled({});
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush)->backend_id, "");
+}
+
 TEST_F(LeaderBackendTest, Law3_WhatIsPendingIsPushedAfterACrash) {
+  Pulled({}, "b1");
   Commit({TodoCreated("a")});
   ASSERT_TRUE(Request(BackendRequest::Kind::kPush).has_value());
   Start();  // The answer never came.
@@ -173,6 +196,7 @@ TEST_F(LeaderBackendTest, Law3_WhatIsPendingIsPushedAfterACrash) {
 }
 
 TEST_F(LeaderBackendTest, ARefusedEventIsTakenOutAndTheRestMovesUp) {
+  Pulled({});
   Commit({TodoCreated("a"), TodoCreated("bad"), NoteSet("n", "x"), TodoCreated("c")});
   const auto push = Request(BackendRequest::Kind::kPush);
   leader().OnPushRefused(push->number, 1, "not allowed", kNow);
@@ -211,6 +235,7 @@ TEST_F(LeaderBackendTest, Law3_APushFromBeforeARefusalIsRejectedThoughItContinue
 }
 
 TEST_F(LeaderBackendTest, Law6_AnEventTooLargeForTheBackendDoesNotBlockTheQueue) {
+  Pulled({});
   Commit({TodoCreated("big", std::string(limits::kBackendPushBytesMax, 'x')), TodoCreated("b")});
   EXPECT_EQ(Request(BackendRequest::Kind::kPush), std::nullopt);
   ASSERT_TRUE(leader().HasWork());
@@ -396,6 +421,7 @@ TEST_F(LeaderBackendTest, ABackendThatComesLaterGetsTheWholeLog) {
   Start(std::nullopt);
   Commit({TodoCreated("a"), TodoCreated("b")});
   Start();
+  Pulled({});
   EXPECT_THAT(*DecodeEvents(Request(BackendRequest::Kind::kPush)->events), SizeIs(2));
   // Nothing is known of how to take these back: the state is rebuilt, and right.
   Pulled(Foreign(0, {TodoCreated("z")}));

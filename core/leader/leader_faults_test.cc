@@ -303,6 +303,14 @@ TEST(LeaderFaultTest, Law6_ARequestThatCouldNotBeMadeIsMadeLater) {
   const int faults = SweepFaults(read, [](const StorageFault& fault) {
     MemoryPool memory{LeaderFileNames()};
     FaultPool pool(memory);
+    {
+      Process before(pool, TodoApp::Schema(), BackendSyncOptions{});
+      before.Boot();
+      const uint32_t pull = before.leader->NextRequests(kNow)->at(0).number;
+      const Bytes page = EncodePage({.backend_id = "b", .events = {}, .metadata = {}});
+      EXPECT_TRUE(before.leader->OnPulled(pull, page, true, kNow).ok());
+      EXPECT_TRUE(before.leader->Drain().ok()) << "the backend is known";
+    }
     Process process(pool, TodoApp::Schema(), BackendSyncOptions{});
     process.Boot();
     Leader& leader = *process.leader;

@@ -61,8 +61,12 @@ class LeaderMisuseTest : public ::testing::Test {
     }
     return std::move(*requests);
   }
-  // The push that starts now.
+  // The push that starts now, to a backend that is known.
   BackendRequest Push(int64_t now_ms = kNow) {
+    if (!leader().sync_status().caught_up) {
+      EXPECT_TRUE(Send(Page(leader().sync_status().upstream_head, {})).ok());
+      Drain();
+    }
     for (BackendRequest& request : Requests(now_ms)) {
       if (request.kind == Kind::kPush) return std::move(request);
     }
@@ -438,6 +442,7 @@ TEST_F(LeaderTamperedTest, Law4_AnUndoRowThatIsDamagedMeansTheStateIsBuiltAnew) 
 }
 
 TEST_F(LeaderTamperedTest, Law8_ADamagedRowOfTheLogIsSaidByWhoeverReadsIt) {
+  ASSERT_TRUE(Send(Page(0, {}, "b")).ok());
   Commit({TodoCreated("a"), TodoCreated("b"), TodoCreated("c")});
   const Cursor end = leader().cursor();
   Tamper("eventlog.db", "update eventlog set sessionCounter = -1 where seqNumGlobal = 2");
