@@ -45,7 +45,7 @@ const MUTATIONS = [
   {
     name: 'a push is admitted whatever it continues',
     file: 'core/leader/leader.cc',
-    find: 'if (run.base != state->head().head()) return result;',
+    find: 'if (run.epoch != eventlog->epoch() || run.base != state->head().head()) return result;',
     replace: 'if (run.base.seq.global > state->head().seq.global) return result;',
   },
   {

@@ -29,7 +29,7 @@ void LeaderAppendMaterialize(benchmark::State& state) {
   uint32_t push_number = 0;
   for (auto _ : state) {
     state.PauseTiming();
-    const Bytes push = TodoPush(leader.head(), batch_events);
+    const Bytes push = TodoPush(leader.cursor(), batch_events);
     state.ResumeTiming();
     LS_CHECK(leader.Submit(1, ++push_number, push).ok());
     const auto outcome = leader.Drain();

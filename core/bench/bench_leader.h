@@ -56,11 +56,12 @@ inline std::vector<Event> NumberedTodos(const SeqNum& head, uint64_t first, size
   return events;
 }
 
-// A push of `count` events that continues `head`, by a session that pushed as many as the log has.
-inline Bytes TodoPush(const Head& head, size_t count) {
+// A push of `count` events that continues `base`, by a session that pushed as many as the log has.
+inline Bytes TodoPush(const Cursor& base, size_t count) {
+  const SeqNum& seq = base.head.seq;
   std::vector<uint64_t> counters;
-  for (size_t i = 0; i < count; ++i) counters.push_back(head.seq.global + 1 + i);
-  return EncodePush("session", counters, head, NumberedTodos(head.seq, head.seq.global, count));
+  for (size_t i = 0; i < count; ++i) counters.push_back(seq.global + 1 + i);
+  return EncodePush("session", counters, base, NumberedTodos(seq, seq.global, count));
 }
 
 // A leader process over `pool`, booted.

@@ -17,7 +17,7 @@ namespace {
 void Append(Leader& leader, size_t count) {
   for (size_t left = count; left > 0;) {
     const size_t batch = left < 1'000 ? left : 1'000;
-    LS_CHECK(leader.Submit(1, 1, TodoPush(leader.head(), batch)).ok());
+    LS_CHECK(leader.Submit(1, 1, TodoPush(leader.cursor(), batch)).ok());
     LS_CHECK(leader.Drain().ok());
     left -= batch;
   }

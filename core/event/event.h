@@ -47,12 +47,22 @@ uint64_t EventHash(const Event& event);
 // Equal heads of one client's log mean equal logs up to them. Positions alone do not, since after a
 // rebase another event may stand at the same one; nor does the event, which may come back to its
 // position after another one was put before it and a third taken out. But every rebase gives what
-// it moves a generation it never had.
+// it moves a generation it never had. All that is of one sync backend: see Cursor.
 struct Head {
   SeqNum seq;
   uint64_t hash = 0;  // EventHash; 0 at e0.
 
   bool operator==(const Head&) const = default;
+};
+
+// What a session knows of its leader's log, and goes on from.
+struct Cursor {
+  Head head;
+  // Counts how often the end of the log was taken back. In one epoch the log only grows; heads alone
+  // do not tell, since a log may come back to one, or grow to one again from another backend.
+  uint64_t epoch = 0;
+
+  bool operator==(const Cursor&) const = default;
 };
 
 inline Head HeadOf(const Event& event) { return {event.seq, EventHash(event)}; }

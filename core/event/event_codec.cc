@@ -102,9 +102,10 @@ void WriteSeqNum(ByteWriter& writer, const SeqNum& seq) {
   writer.Varint(seq.generation);
 }
 
-void WriteHead(ByteWriter& writer, const Head& head) {
-  WriteSeqNum(writer, head.seq);
-  writer.U64(head.hash);
+void WriteCursor(ByteWriter& writer, const Cursor& cursor) {
+  WriteSeqNum(writer, cursor.head.seq);
+  writer.U64(cursor.head.hash);
+  writer.Varint(cursor.epoch);
 }
 
 // ---- Decoding --------------------------------------------------------------------------------
@@ -158,9 +159,10 @@ bool ReadSeqNum(ByteReader& reader, SeqNum& seq) {
   return reader.ok() && global <= kSeqNumGlobalMax && client <= kMax && generation <= kMax;
 }
 
-bool ReadHead(ByteReader& reader, Head& head) {
-  if (!ReadSeqNum(reader, head.seq)) return false;
-  head.hash = reader.U64();
+bool ReadCursor(ByteReader& reader, Cursor& cursor) {
+  if (!ReadSeqNum(reader, cursor.head.seq)) return false;
+  cursor.head.hash = reader.U64();
+  cursor.epoch = reader.Varint();
   return reader.ok();
 }
 
@@ -278,18 +280,19 @@ Result<std::vector<Event>> DecodeEvents(BytesView bytes) {
 
 // ---- Runs ------------------------------------------------------------------------------------
 
-Bytes EncodeRun(const Head& base, std::span<const Event> events) {
-  LS_CHECK(Continues(base.seq, events));
+Bytes EncodeRun(const Cursor& base, std::span<const Event> events) {
+  LS_CHECK(Continues(base.head.seq, events));
   ByteWriter writer;
-  WriteHead(writer, base);
+  WriteCursor(writer, base);
   writer.Raw(EncodeEvents(events));
   return writer.Take();
 }
 
 Result<EventRun> DecodeRun(BytesView bytes) {
   ByteReader reader(bytes);
-  EventRun run;
-  if (!ReadHead(reader, run.base)) return Malformed("the head it continues is damaged");
+  Cursor base;
+  if (!ReadCursor(reader, base)) return Malformed("the head it continues is damaged");
+  EventRun run{.base = base.head, .events = {}, .epoch = base.epoch};
   run.events = LS_TRY(DecodeEvents(bytes.subspan(reader.position())));
   if (!Continues(run.base.seq, run.events)) {
     return Malformed("its events do not continue " + ToString(run.base.seq));
@@ -297,24 +300,24 @@ Result<EventRun> DecodeRun(BytesView bytes) {
   return run;
 }
 
-Bytes EncodeHead(const Head& head) {
+Bytes EncodeCursor(const Cursor& cursor) {
   ByteWriter writer;
-  WriteHead(writer, head);
+  WriteCursor(writer, cursor);
   return writer.Take();
 }
 
-Result<Head> DecodeHead(BytesView bytes) {
+Result<Cursor> DecodeCursor(BytesView bytes) {
   ByteReader reader(bytes);
-  Head head;
-  if (!ReadHead(reader, head) || !reader.AtEnd()) {
-    return Malformed("it is cut off, too long, or has a number out of range", "head");
+  Cursor cursor;
+  if (!ReadCursor(reader, cursor) || !reader.AtEnd()) {
+    return Malformed("it is cut off, too long, or has a number out of range", "cursor");
   }
-  return head;
+  return cursor;
 }
 
 // ---- Pushes ----------------------------------------------------------------------------------
 
-Bytes EncodePush(std::string_view instance, std::span<const uint64_t> counters, const Head& base,
+Bytes EncodePush(std::string_view instance, std::span<const uint64_t> counters, const Cursor& base,
                  std::span<const Event> events) {
   LS_CHECK(!instance.empty() && instance.size() <= limits::kNameBytesMax && IsText(instance));
   LS_CHECK(!events.empty() && counters.size() == events.size());
@@ -375,7 +378,7 @@ Result<Push> DecodePush(BytesView bytes, BytesView* run_bytes) {
 Bytes EncodeNews(const News& news) {
   LS_CHECK(news.rebased <= news.run.events.size());
   LS_CHECK(news.skipped.empty() || news.skipped.back() < news.run.events.size());
-  return EncodeNewsAround(news, EncodeRun(news.run.base, news.run.events));
+  return EncodeNewsAround(news, EncodeRun({news.run.base, news.run.epoch}, news.run.events));
 }
 
 Bytes EncodeNewsAround(const News& news, BytesView run) {

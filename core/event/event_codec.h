@@ -1,7 +1,7 @@
 // Event batches as bytes: what a tab and its leader send each other.
 //
-//     run     := head batch                            a head, and what continues it
-//     head    := global:varint client:varint generation:varint hash:u64
+//     run     := cursor batch                          a head, and what continues it
+//     cursor  := global:varint client:varint generation:varint hash:u64 epoch:varint
 //     batch   := version:u8(=1) count:varint names:table origins:table event*count
 //     table   := texts:varint text*texts            each distinct entry once, in order of first use
 //     text    := length:varint utf8                 no NUL
@@ -26,7 +26,8 @@
 //
 // A run says what it continues, because positions alone do not: after e1 a synced event is e2, and
 // after the client-only e1.1 it is e2 just the same. Who missed e1.1 would not notice. And after a
-// rebase another event may stand at a position: so the head has the identity of its event.
+// rebase another event may stand at a position: so the head has the identity of its event. And a
+// log may come back to a head: so a run says in which epoch of the log it was made.
 //
 // Version history: 1, the first.
 //
@@ -60,17 +61,18 @@ Result<std::vector<Event>> DecodeEvents(BytesView bytes);
 struct EventRun {
   Head base;
   std::vector<Event> events;
+  uint64_t epoch = 0;  // Of the leader's log: see Cursor.
 };
 
 // REQUIRES: `events` continue `base`.
-Bytes EncodeRun(const Head& base, std::span<const Event> events);
+Bytes EncodeRun(const Cursor& base, std::span<const Event> events);
 
 // Fails with kMalformedBytes, also for events that do not continue the base, or kProtocolMismatch.
 Result<EventRun> DecodeRun(BytesView bytes);
 
-// A head by itself, as a cursor. Fails with kMalformedBytes.
-Bytes EncodeHead(const Head& head);
-Result<Head> DecodeHead(BytesView bytes);
+// Fails with kMalformedBytes.
+Bytes EncodeCursor(const Cursor& cursor);
+Result<Cursor> DecodeCursor(BytesView bytes);
 
 // 2^53 - 1: JavaScript sees the counters of commits as doubles.
 inline constexpr uint64_t kCounterMax = (uint64_t{1} << 53) - 1;
@@ -85,7 +87,7 @@ struct Push {
 };
 
 // REQUIRES: as many counters as events, at least one, ascending from 1 or more to kCounterMax.
-Bytes EncodePush(std::string_view instance, std::span<const uint64_t> counters, const Head& base,
+Bytes EncodePush(std::string_view instance, std::span<const uint64_t> counters, const Cursor& base,
                  std::span<const Event> events);
 // Fails with kMalformedBytes, kProtocolMismatch, or kLimitExceeded for an instance name that is
 // longer than limits::kNameBytesMax. `run_bytes`, if not null, is set to the part that is the run.

@@ -297,7 +297,7 @@ TEST(EventRunTest, ComesBackWithTheHeadItContinues) {
     const Head base{{events[0].parent.global, events[0].client_only() ? events[0].parent.client : 7,
                      static_cast<uint32_t>(prng.Next())},
                     prng.Next()};
-    const auto run = DecodeRun(EncodeRun(base, events));
+    const auto run = DecodeRun(EncodeRun({base}, events));
     ASSERT_TRUE(run.ok()) << run.error().message;
     EXPECT_EQ(run->base, base);
     EXPECT_EQ(run->events, events);
@@ -306,8 +306,8 @@ TEST(EventRunTest, ComesBackWithTheHeadItContinues) {
 
 TEST(EventRunTest, MayBeEmpty) {
   const Head base{{5, 1, 2}, 0x0102030405060708};
-  const Bytes bytes = EncodeRun(base, {});
-  EXPECT_EQ(bytes, (Bytes{5, 1, 2, 8, 7, 6, 5, 4, 3, 2, 1, 1, 0, 0, 0}));
+  const Bytes bytes = EncodeRun({base}, {});
+  EXPECT_EQ(bytes, (Bytes{5, 1, 2, 8, 7, 6, 5, 4, 3, 2, 1, 0, 1, 0, 0, 0}));
   const auto run = DecodeRun(bytes);
   ASSERT_TRUE(run.ok()) << run.error().message;
   EXPECT_EQ(run->base, base);
@@ -318,19 +318,19 @@ TEST(EventRunTest, EventsThatDoNotContinueTheirHeadAreRefused) {
   Prng prng(5);
   const std::vector<Event> events = RandomEvents(prng, 3);
   ByteWriter writer;
-  writer.Raw(EncodeHead({{2'000, 0, 0}, 1}));
+  writer.Raw(EncodeCursor({{{2'000, 0, 0}, 1}}));
   writer.Raw(EncodeEvents(events));
   const auto run = DecodeRun(writer.view());
   ASSERT_FALSE(run.ok());
   EXPECT_EQ(run.error().code, ErrorCode::kMalformedBytes);
   EXPECT_NE(run.error().message.find("do not continue e2000"), std::string::npos);
-  EXPECT_DEATH(EncodeRun({{2'000, 0, 0}, 1}, events), "check failed");
+  EXPECT_DEATH(EncodeRun({{{2'000, 0, 0}, 1}}, events), "check failed");
 }
 
 TEST(EventRunTest, DamageIsRefused) {
   Prng prng(6);
   std::vector<Event> events = RandomEvents(prng, 4);
-  const Bytes bytes = EncodeRun(BaseOf(events, 9), events);
+  const Bytes bytes = EncodeRun({BaseOf(events, 9)}, events);
   for (size_t size = 0; size < bytes.size(); ++size) {
     const Bytes cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size));
     ASSERT_FALSE(DecodeRun(cut).ok()) << size;
@@ -401,7 +401,7 @@ constexpr uint64_t kHuge[] = {uint64_t{1} << 20, uint64_t{1} << 32, uint64_t{1} 
 
 // e8, and then e9, e9.1, e10 of one origin.
 EventRun SmallRun() {
-  EventRun run{.base = {{8, 2, 1}, 0x1122334455667788}, .events = {}};
+  EventRun run{.base = {{8, 2, 1}, 0x1122334455667788}, .events = {}, .epoch = 300};
   SeqNum head = run.base.seq;
   for (const bool client_only : {false, true, false}) {
     const SeqNumPair next = NextSeqNum(head, client_only);
@@ -417,37 +417,38 @@ EventRun SmallRun() {
   return run;
 }
 
-Bytes EncodeRunOf(const EventRun& run) { return EncodeRun(run.base, run.events); }
+Bytes EncodeRunOf(const EventRun& run) { return EncodeRun({run.base, run.epoch}, run.events); }
 
-TEST(HeadCodecTest, ComesBackAndDamageIsRefused) {
-  const Head head{{300, 1, 2}, 0xfedcba9876543210};
-  const Bytes bytes = EncodeHead(head);
-  EXPECT_EQ(bytes, (Bytes{0xac, 2, 1, 2, 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe}));
-  ASSERT_TRUE(DecodeHead(bytes).ok());
-  EXPECT_EQ(*DecodeHead(bytes), head);
-  ExpectDamageIsRefused(bytes, &DecodeHead, &EncodeHead);
+TEST(CursorCodecTest, ComesBackAndDamageIsRefused) {
+  const Cursor cursor{{{300, 1, 2}, 0xfedcba9876543210}, 301};
+  const Bytes bytes = EncodeCursor(cursor);
+  EXPECT_EQ(bytes, (Bytes{0xac, 2, 1, 2, 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe, 0xad, 2}));
+  ASSERT_TRUE(DecodeCursor(bytes).ok());
+  EXPECT_EQ(*DecodeCursor(bytes), cursor);
+  ExpectDamageIsRefused(bytes, &DecodeCursor, &EncodeCursor);
   ByteWriter beyond;
   for (const uint64_t part : {kSeqNumGlobalMax + 1, uint64_t{0}, uint64_t{0}}) beyond.Varint(part);
   beyond.U64(0);
-  ExpectMalformed(DecodeHead(beyond.view()), "out of range");
+  ExpectMalformed(DecodeCursor(beyond.view()), "out of range");
 }
 
 Result<Push> DecodePushOnly(BytesView bytes) { return DecodePush(bytes); }
 Bytes EncodePushOf(const Push& push) {
-  return EncodePush(push.instance, push.counters, push.run.base, push.run.events);
+  return EncodePush(push.instance, push.counters, {push.run.base, push.run.epoch}, push.run.events);
 }
 
 TEST(PushCodecTest, ComesBackWithTheBytesOfItsRun) {
   const EventRun run = SmallRun();
   for (const std::vector<uint64_t>& counters :
        {std::vector<uint64_t>{1, 2, 3}, {7, 300, 301}, {1, kCounterMax - 1, kCounterMax}}) {
-    const Bytes bytes = EncodePush("tab-é", counters, run.base, run.events);
+    const Bytes bytes = EncodePush("tab-é", counters, {run.base, run.epoch}, run.events);
     BytesView run_bytes;
     const auto push = DecodePush(bytes, &run_bytes);
     ASSERT_TRUE(push.ok()) << push.error().message;
     EXPECT_EQ(push->instance, "tab-é");
     EXPECT_EQ(push->counters, counters);
     EXPECT_EQ(push->run.base, run.base);
+    EXPECT_EQ(push->run.epoch, run.epoch);
     EXPECT_EQ(push->run.events, run.events);
     EXPECT_EQ(Bytes(run_bytes.begin(), run_bytes.end()), EncodeRunOf(run));
   }
@@ -460,13 +461,13 @@ TEST(PushCodecTest, BytesFollowTheGrammar) {
   Bytes expected = {1, 1, 'i', 2, 0xac, 2, 5};
   const Bytes run_bytes = EncodeRunOf(run);
   expected.insert(expected.end(), run_bytes.begin(), run_bytes.end());
-  EXPECT_EQ(EncodePush("i", counters, run.base, run.events), expected);
+  EXPECT_EQ(EncodePush("i", counters, {run.base, run.epoch}, run.events), expected);
 }
 
 TEST(PushCodecTest, DamageIsRefused) {
   const EventRun run = SmallRun();
   const uint64_t counters[] = {1, 2, 200};
-  const Bytes bytes = EncodePush("tab", counters, run.base, run.events);
+  const Bytes bytes = EncodePush("tab", counters, {run.base, run.epoch}, run.events);
   ExpectDamageIsRefused(bytes, &DecodePushOnly, &EncodePushOf);
   ExpectAnotherVersionIsAMismatch(bytes, &DecodePushOnly, "push");
 }
@@ -514,14 +515,14 @@ TEST(PushCodecTest, TheInstanceIsANonEmptyText) {
 TEST(PushCodecDeathTest, WhatCannotBePushedIsABug) {
   const EventRun run = SmallRun();
   const auto encode = [&run](std::string_view instance, const std::vector<uint64_t>& counters) {
-    (void)EncodePush(instance, counters, run.base, run.events);
+    (void)EncodePush(instance, counters, {run.base, run.epoch}, run.events);
   };
   EXPECT_DEATH(encode("", {1, 2, 3}), "check failed");
   EXPECT_DEATH(encode("i", {1, 2}), "check failed");
   EXPECT_DEATH(encode("i", {0, 1, 2}), "check failed");
   EXPECT_DEATH(encode("i", {1, 3, 3}), "check failed");
   EXPECT_DEATH(encode("i", {1, 2, kCounterMax + 1}), "check failed");
-  EXPECT_DEATH((void)EncodePush("i", {}, run.base, {}), "check failed");
+  EXPECT_DEATH((void)EncodePush("i", {}, {run.base}, {}), "check failed");
 }
 
 News SmallNews() {

@@ -41,7 +41,8 @@ constexpr char kCreateSql[] = R"sql(
     head integer primary key,
     backendId text,
     givenClientId text,
-    ownClientId text
+    ownClientId text,
+    epoch integer not null default 0
   ) strict;
   insert into __livestore_sync_status (head, backendId) values (0, null);
   create table __livestore_session (
@@ -102,10 +103,11 @@ constexpr char kChunkEndSql[] =
 constexpr char kRemoveAfterSql[] = "delete from eventlog where rowid > ?";
 
 constexpr char kSyncStatusSql[] =
-    "select head, backendId, givenClientId, ownClientId, (select max(ordinal) from "
+    "select head, backendId, givenClientId, ownClientId, epoch, (select max(ordinal) from "
     "__livestore_session), "
     "(select count(*) from __livestore_session) from __livestore_sync_status";
 constexpr char kSetUpstreamHeadSql[] = "update __livestore_sync_status set head = ?";
+constexpr char kSetEpochSql[] = "update __livestore_sync_status set epoch = ?";
 constexpr char kSetBackendIdSql[] = "update __livestore_sync_status set backendId = ?";
 constexpr char kSetClientIdSql[] =
     "update __livestore_sync_status set givenClientId = ?, ownClientId = ?";
@@ -152,7 +154,7 @@ struct Statements {
   StatementId insert, range, at, holds, ordinal, bytes, chunk_end, last_up_to, head, remove_after;
   StatementId sync_status, set_upstream_head, set_backend_id, set_sync_metadata, sync_metadata;
   StatementId move_accepted, add_accepted, forget_sessions, accepted, number;
-  StatementId add_refused, forget_refused, refused, counters, set_client_id, has_session;
+  StatementId add_refused, forget_refused, refused, counters, set_client_id, has_session, set_epoch;
 };
 
 // What is known of the log without reading it.
@@ -160,6 +162,7 @@ struct Heads {
   Head local_head;
   uint64_t event_count = 0;
   uint64_t upstream_head = 0;
+  uint64_t epoch = 0;
   std::string backend_id;
   std::string given_client_id;  // Empty until SetClientId.
   std::string own_client_id;
@@ -360,7 +363,8 @@ Result<void> Eventlog::Impl::PrepareStatements() {
       {&statements.refused, kRefusedSql},
       {&statements.counters, kCountersSql},
       {&statements.set_client_id, kSetClientIdSql},
-      {&statements.has_session, kHasSessionSql}};
+      {&statements.has_session, kHasSessionSql},
+      {&statements.set_epoch, kSetEpochSql}};
   for (const auto& [statement, sql] : wanted) {
     *statement = LS_TRY(database->PrepareInternal(sql));
   }
@@ -378,6 +382,7 @@ Result<Heads> Eventlog::Impl::ReadHeads() {
   if (backend_id.type == Cell::Type::kText) heads.backend_id = backend_id.text;
   heads.given_client_id = status.Next().text;
   heads.own_client_id = status.Next().text;
+  heads.epoch = static_cast<uint64_t>(status.Next().integer);
   heads.session_ordinal = status.Next().integer;
   heads.sessions = status.Next().integer;
 
@@ -402,6 +407,7 @@ SeqNum Eventlog::local_head() const { return impl_->current.local_head.seq; }
 Head Eventlog::head() const { return impl_->current.local_head; }
 uint64_t Eventlog::upstream_head() const { return impl_->current.upstream_head; }
 uint64_t Eventlog::event_count() const { return impl_->current.event_count; }
+uint64_t Eventlog::epoch() const { return impl_->current.epoch; }
 const std::string& Eventlog::backend_id() const { return impl_->current.backend_id; }
 bool Eventlog::lost() const { return impl_->lost; }
 Database& Eventlog::database() { return *impl_->database; }
@@ -468,7 +474,8 @@ Result<void> Eventlog::Impl::RemoveAfter(const SeqNum& keep) {
   }
   current.local_head = head;
   current.event_count = static_cast<uint64_t>(ordinal);
-  return Ok();
+  current.epoch += 1;
+  return database->Run(statements.set_epoch, Binds({static_cast<int64_t>(current.epoch)}));
 }
 
 Result<void> Eventlog::SetUpstreamHead(uint64_t global) {

@@ -7,7 +7,8 @@
 //              parentSeqNumGlobal, parentSeqNumClient, parentSeqNumRebaseGeneration,
 //              name, argsJson, clientId, sessionId, schemaHash, syncMetadataJson)        STRICT
 //     __livestore_sync_status(head primary key, backendId,               one row
-//                             givenClientId, ownClientId)                SetClientId
+//                             givenClientId, ownClientId,                SetClientId
+//                             epoch)                                     RemoveAfter
 //
 // and of ours two more columns, sessionNumber and sessionCounter (EventOrigin), and
 //
@@ -57,6 +58,8 @@ class Eventlog {
   // The greatest global number a sync backend has confirmed.
   [[nodiscard]] uint64_t upstream_head() const;
   [[nodiscard]] uint64_t event_count() const;
+  // How often RemoveAfter was called in all of its life: see Cursor.
+  [[nodiscard]] uint64_t epoch() const;
 
   // Opens the group transaction; Append may be called until Commit or Rollback. REQUIRES: no group
   // is open.

@@ -461,15 +461,16 @@ TEST_F(EventlogTamperedTest, AFileWithAFormatButNoApplicationIsAnotherOnes) {
 }
 
 TEST_F(EventlogTamperedTest, AMissingColumnIsNamed) {
-  const auto log = Open(
-      "drop table __livestore_refused; create table __livestore_refused (id integer primary key)");
+  const auto log =
+      Open("drop table __livestore_session; create table __livestore_session (number integer)");
   ASSERT_FALSE(log.ok());
   EXPECT_EQ(log.error().code, ErrorCode::kCorruptEventlog);
   EXPECT_NE(log.error().message.find("a column is missing"), std::string::npos);
 }
 
 TEST_F(EventlogTamperedTest, ABackendIdThatIsNoTextIsNone) {
-  const auto log = MustOpen(WithoutTypes("__livestore_sync_status", "head, backendId") +
+  const auto log = MustOpen(WithoutTypes("__livestore_sync_status",
+                                         "head, backendId, givenClientId, ownClientId, epoch") +
                             "update __livestore_sync_status set backendId = 7");
   EXPECT_EQ(log->backend_id(), "");
   EXPECT_EQ(log->upstream_head(), 3u);

@@ -232,7 +232,7 @@ TEST_F(EventlogTest, TablesAreNamedAsInLiveStore) {
             "sessionId:0 schemaHash:0 syncMetadataJson:0 sessionNumber:0 sessionCounter:0");
   EXPECT_EQ(text("select group_concat(name || ':' || pk, ' ') from "
                  "pragma_table_info('__livestore_sync_status')"),
-            "head:1 backendId:0 givenClientId:0 ownClientId:0");
+            "head:1 backendId:0 givenClientId:0 ownClientId:0 epoch:0");
   EXPECT_EQ(text("select group_concat(name || ':' || pk, ' ') from "
                  "pragma_table_info('__livestore_session')"),
             "number:1 instance:0 accepted:0 ordinal:0");
@@ -345,6 +345,28 @@ TEST_F(EventlogTest, TheEndOfTheLogIsRewrittenInOneGroup) {
   const auto log = MustOpen();
   EXPECT_EQ(All(*log), events);
   EXPECT_EQ(log->event_count(), 7u);
+}
+
+TEST_F(EventlogTest, ItsEpochCountsWhatTookItsEndBackAndIsDurableWithIt) {
+  {
+    const auto log = MustOpen();
+    ASSERT_TRUE(AppendGroup(*log, Chain(kRootSeqNum, 4)).ok());
+    EXPECT_EQ(log->epoch(), 0u);
+    for (const bool commit : {false, true}) {
+      ASSERT_TRUE(log->Begin().ok());
+      ASSERT_TRUE(log->RemoveAfter({2, 0, 0}).ok());
+      EXPECT_EQ(log->epoch(), 1u);
+      if (commit) {
+        ASSERT_TRUE(log->Commit().ok());
+      } else {
+        log->Rollback();
+      }
+      EXPECT_EQ(log->epoch(), commit ? 1u : 0u);
+    }
+    ASSERT_TRUE(AppendGroup(*log, Chain({2, 0, 0}, 2)).ok());
+    EXPECT_EQ(log->epoch(), 1u);
+  }
+  EXPECT_EQ(MustOpen()->epoch(), 1u);
 }
 
 TEST_F(EventlogTest, EverythingCanBeRemoved) {

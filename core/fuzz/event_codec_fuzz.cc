@@ -49,10 +49,10 @@ PulledPage ValidPage() {
   return page;
 }
 
-Bytes EncodeRunOf(const EventRun& run) { return EncodeRun(run.base, run.events); }
+Bytes EncodeRunOf(const EventRun& run) { return EncodeRun({run.base, run.epoch}, run.events); }
 Result<Push> DecodePushOf(BytesView bytes) { return DecodePush(bytes); }
 Bytes EncodePushOf(const Push& push) {
-  return EncodePush(push.instance, push.counters, push.run.base, push.run.events);
+  return EncodePush(push.instance, push.counters, {push.run.base, push.run.epoch}, push.run.events);
 }
 
 // Compared as bytes; that an encoder leaves nothing out is for the tests beside it.
@@ -99,7 +99,7 @@ Corpus MakeCorpus() {
           {"history", Chosen(6, EncodeHistory(history))},
           {"page", Chosen(8, EncodePage(ValidPage()))},
           {"page_edited", Chosen(9, Bytes{1, 0, 0, 20, 0, 128})},
-          {"head", Chosen(10, EncodeHead(ValidRun().base))},
+          {"cursor", Chosen(10, EncodeCursor({ValidRun().base, 300}))},
           {"events", Chosen(12, EncodeEvents(ValidRun().events))},
           {"new_events", Chosen(14, commit.view())}};
 }
@@ -131,7 +131,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       Check(patch, rest, ValidPage(), &DecodePage, &EncodePage);
       break;
     case 5:
-      Check(patch, rest, ValidRun().base, &DecodeHead, &EncodeHead);
+      Check(patch, rest, Cursor{ValidRun().base, 300}, &DecodeCursor, &EncodeCursor);
       break;
     case 6:
       CheckEvents(rest);

@@ -320,7 +320,9 @@ Result<void> Leader::Impl::AdmitQueued(DrainOutcome& out) {
 Result<PushResult> Leader::Impl::Admit(QueuedPush& queued, DrainOutcome& out) {
   auto& [instance, counters_of, run] = queued.push;
   PushResult result{.session = queued.session, .push = queued.number};
-  if (run.base != state->head().head()) return result;
+  // In another epoch an old push might continue the head again, and its session have heard that it
+  // does not: of events between that are gone since.
+  if (run.epoch != eventlog->epoch() || run.base != state->head().head()) return result;
   if (counters_of.front() <= LS_TRY(eventlog->Accepted(instance))) return result;
 
   result.answer = PushAnswer::kAccepted;
@@ -345,8 +347,9 @@ Result<PushResult> Leader::Impl::Admit(QueuedPush& queued, DrainOutcome& out) {
     const bool whole = admitted == run.events.size();
     out.entries.push_back(
         {.news = NewsFor{queued.session,
-                         EncodeNewsAround(NewsAt(run.base), whole ? queued.run_bytes
-                                                                  : EncodeRun(run.base, events))}});
+                         EncodeNewsAround(NewsAt(run.base),
+                                          whole ? queued.run_bytes
+                                                : EncodeRun({run.base, run.epoch}, events))}});
   }
   LS_TRY(eventlog->SetAccepted(instance, counters_of[std::min(admitted, counters_of.size() - 1)]));
   return result;
@@ -432,12 +435,13 @@ News Leader::Impl::NewsAt(const Head& base) const {
   news.synced = backend.has_value();
   news.settled = settled.seq;
   news.run.base = base;
+  news.run.epoch = eventlog->epoch();
   return news;
 }
 
 // ---- Joining -----------------------------------------------------------------------------------
 
-Result<Joined> Leader::Join(const std::optional<Head>& cursor, std::string_view instance) {
+Result<Joined> Leader::Join(const std::optional<Cursor>& cursor, std::string_view instance) {
   Impl& self = *impl_;
   LS_CHECK(self.phase == Impl::Phase::kDone);
   if (self.eventlog->lost() || self.state_behind) LS_TRY(self.Recover());
@@ -445,15 +449,18 @@ Result<Joined> Leader::Join(const std::optional<Head>& cursor, std::string_view 
   Joined joined;
   History history;
   history.accepted = LS_TRY(self.eventlog->Accepted(instance));
+  const Head from = cursor ? cursor->head : Head();
+  const bool same_log =
+      cursor && (cursor->epoch == self.eventlog->epoch() || from.seq == kRootSeqNum);
   // A history does not say which of its events have no effect here; an image shows it.
-  const bool known = cursor && LS_TRY(self.Holds(*cursor)) &&
-                     ComparePosition(self.state->head().skipped, cursor->seq) <= 0 &&
-                     LS_TRY(self.eventlog->CountAfter(cursor->seq)) <= limits::kHistoryEventsMax;
-  history.news = self.NewsAt(known ? *cursor : self.state->head().head());
+  const bool known = same_log && LS_TRY(self.Holds(from)) &&
+                     ComparePosition(self.state->head().skipped, from.seq) <= 0 &&
+                     LS_TRY(self.eventlog->CountAfter(from.seq)) <= limits::kHistoryEventsMax;
+  history.news = self.NewsAt(known ? from : self.state->head().head());
   if (!known) {
     joined.image = LS_TRY(self.state->database().Serialize());
   } else {
-    history.news.run.events = LS_TRY(self.EventsAfter(cursor->seq));
+    history.news.run.events = LS_TRY(self.EventsAfter(from.seq));
   }
   history.refused = LS_TRY(self.eventlog->Refused(instance));
   history.counters = LS_TRY(self.eventlog->CountersAfter(self.settled.seq, instance));
@@ -485,7 +492,7 @@ Result<BytesView> Leader::Query(StatementId statement, BytesView binds) {
 
 SeqNum Leader::local_head() const { return impl_->eventlog->local_head(); }
 
-Head Leader::head() const { return impl_->eventlog->head(); }
+Cursor Leader::cursor() const { return {impl_->eventlog->head(), impl_->eventlog->epoch()}; }
 
 const std::string& Leader::schema_hash() const { return impl_->state->schema_hash(); }
 

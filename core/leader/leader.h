@@ -175,14 +175,16 @@ class Leader {
   // True if a Drain would do, or has to tell, anything.
   [[nodiscard]] bool HasWork() const;
 
-  // For a session that joins, with the end of the log it knows, if any, and its instance name.
+  // For a session that joins, with the end of the log it knows, if any, and its instance name. A
+  // cursor of another epoch is given the image, unless it is at e0.
   // Everything it has pushed before must have been answered.
-  Result<Joined> Join(const std::optional<Head>& cursor, std::string_view instance);
+  Result<Joined> Join(const std::optional<Cursor>& cursor, std::string_view instance);
 
   // ---- The sync backend. These do nothing without one, and for numbers that are not current.
 
   // What is to be asked of the backend now; nothing as long as HasWork. Call after each call below,
-  // each Drain, and at WakeAt. An event that no backend would take makes HasWork true.
+  // each Drain, and at WakeAt. An event that no backend would take makes HasWork true. Nothing is
+  // pushed before a page has named the backend, or a pull has reached the head of one without a name.
   Result<std::vector<BackendRequest>> NextRequests(int64_t now_ms);
   [[nodiscard]] std::optional<int64_t> WakeAt(int64_t now_ms) const;
   // Queues a page of a pull for the next Drain. What the log has already is passed over; a gap
@@ -211,7 +213,8 @@ class Leader {
   Result<BytesView> Query(StatementId statement, BytesView binds);
 
   [[nodiscard]] SeqNum local_head() const;
-  [[nodiscard]] Head head() const;
+  // Where a session that has everything is.
+  [[nodiscard]] Cursor cursor() const;
   [[nodiscard]] const std::string& schema_hash() const;
   [[nodiscard]] LeaderCounters counters() const;
 

@@ -35,9 +35,10 @@ class LeaderBackendTest : public ::testing::Test {
     return outcome.ok() ? std::move(*outcome) : DrainOutcome{};
   }
   DrainOutcome Commit(const std::vector<NewEvent>& events) {
-    const Head head = leader().head();
+    const Cursor base = leader().cursor();
     const std::string tab = "tab" + std::to_string(++push_);
-    EXPECT_TRUE(leader().Submit(1, push_, Encoded(head, Numbered(head.seq, events), tab)).ok());
+    EXPECT_TRUE(
+        leader().Submit(1, push_, Encoded(base, Numbered(base.head.seq, events), tab)).ok());
     return Drain();
   }
 
@@ -62,11 +63,12 @@ class LeaderBackendTest : public ::testing::Test {
     for (Event& event : numbered) event.client_id = "other";
     return numbered;
   }
-  Result<void> Send(const std::vector<Event>& events, const std::string& backend_id = "") {
+  Result<void> Send(const std::vector<Event>& events, const std::string& backend_id = "",
+                    bool caught_up = true) {
     if (pull_ == 0) Requests();
     PulledPage page{.backend_id = backend_id, .events = events, .metadata = {}};
     page.metadata.resize(events.size());
-    return leader().OnPulled(pull_, EncodePage(page), true, kNow);
+    return leader().OnPulled(pull_, EncodePage(page), caught_up, kNow);
   }
   DrainOutcome Pulled(const std::vector<Event>& events, const std::string& backend_id = "") {
     const Result<void> sent = Send(events, backend_id);
@@ -80,7 +82,7 @@ class LeaderBackendTest : public ::testing::Test {
   }
   // The whole log as "number name args-id" from oldest to newest.
   std::string Log() {
-    const Joined joined = *leader().Join(Head{}, "reader");
+    const Joined joined = *leader().Join(Cursor{}, "reader");
     return Named(DecodeHistory(joined.history)->news.run.events);
   }
   static std::string Named(const std::vector<Event>& events) {
@@ -111,12 +113,13 @@ TEST_F(LeaderBackendTest, WhatIsPulledIsLoggedSettledAndTold) {
 }
 
 TEST_F(LeaderBackendTest, TheEchoOfOwnEventsConfirmsThemAndMovesNothing) {
+  Pulled({});
   Commit({TodoCreated("a"), NoteSet("n", "x"), TodoCreated("b")});
   const std::vector<Event> mine = *DecodeEvents(Request(BackendRequest::Kind::kPush)->events);
   ASSERT_THAT(mine, SizeIs(2)) << "the client-only one stays here";
   const News news = OnlyNews(Pulled({mine[0]}));
   EXPECT_THAT(news.run.events, IsEmpty());
-  EXPECT_EQ(news.run.base, leader().head());
+  EXPECT_EQ(news.run.base, leader().cursor().head);
   EXPECT_EQ(ToString(news.settled), "e1.1");
   EXPECT_EQ(ToString(OnlyNews(Pulled({mine[1]})).settled), "e2");
   EXPECT_EQ(leader().counters().rebases, 0u);
@@ -146,6 +149,7 @@ TEST_F(LeaderBackendTest, ClientOnlyEventsBeforeThePendingOnesStay) {
 }
 
 TEST_F(LeaderBackendTest, PushesInOrderOneAtATimeWithoutWaitingForTheEcho) {
+  Pulled({});
   std::vector<NewEvent> many;
   for (int i = 0; i < 120; ++i) many.push_back(TodoCreated(std::to_string(i)));
   Commit(many);
@@ -162,7 +166,27 @@ TEST_F(LeaderBackendTest, PushesInOrderOneAtATimeWithoutWaitingForTheEcho) {
   EXPECT_THAT(sizes, ElementsAre(50, 50, 20));
 }
 
+TEST_F(LeaderBackendTest, Law3_NothingIsPushedToABackendThatIsNotKnownYet) {
+  // Without an id the push might arrive at another one, which would not refuse it.
+  Commit({TodoCreated("a")});
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush), std::nullopt);
+  Pulled({}, "b1");
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush)->backend_id, "b1");
+  Start();
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush)->backend_id, "b1") << "it is remembered";
+}
+
+TEST_F(LeaderBackendTest, Law6_ABackendWithoutAnIdIsKnownWhenAPullHasReachedItsHead) {
+  Commit({TodoCreated("a")});
+  EXPECT_TRUE(Send({}, "", false).ok());
+  Drain();
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush), std::nullopt);
+  Pulled({});
+  EXPECT_EQ(Request(BackendRequest::Kind::kPush)->backend_id, "");
+}
+
 TEST_F(LeaderBackendTest, Law3_WhatIsPendingIsPushedAfterACrash) {
+  Pulled({}, "b1");
   Commit({TodoCreated("a")});
   ASSERT_TRUE(Request(BackendRequest::Kind::kPush).has_value());
   Start();  // The answer never came.
@@ -172,6 +196,7 @@ TEST_F(LeaderBackendTest, Law3_WhatIsPendingIsPushedAfterACrash) {
 }
 
 TEST_F(LeaderBackendTest, ARefusedEventIsTakenOutAndTheRestMovesUp) {
+  Pulled({});
   Commit({TodoCreated("a"), TodoCreated("bad"), NoteSet("n", "x"), TodoCreated("c")});
   const auto push = Request(BackendRequest::Kind::kPush);
   leader().OnPushRefused(push->number, 1, "not allowed", kNow);
@@ -191,7 +216,26 @@ TEST_F(LeaderBackendTest, ARefusedEventIsTakenOutAndTheRestMovesUp) {
   EXPECT_EQ(TodoRows(leader()), "at0ct0");
 }
 
+TEST_F(LeaderBackendTest, Law3_APushFromBeforeARefusalIsRejectedThoughItContinuesTheHead) {
+  Pulled(Foreign(0, {TodoCreated("a")}));
+  const Cursor before = leader().cursor();
+  Commit({TodoCreated("bad")});
+  leader().OnPushRefused(Request(BackendRequest::Kind::kPush)->number, 0, "no", kNow);
+  Drain();
+  ASSERT_EQ(leader().cursor().head, before.head);
+  const auto answer_to = [&](const Cursor& base) {
+    const Bytes push = Encoded(base, Numbered(base.head.seq, {TodoCreated("b")}), "other");
+    EXPECT_TRUE(leader().Submit(2, 1, push).ok());
+    return Answers(Drain());
+  };
+  EXPECT_EQ(answer_to(before), "rejected:2 ") << "its session may have given it up in between";
+  Start();
+  EXPECT_EQ(answer_to(before), "rejected:2 ");
+  EXPECT_EQ(answer_to(leader().cursor()), "news:2x1 accepted:2 ");
+}
+
 TEST_F(LeaderBackendTest, Law6_AnEventTooLargeForTheBackendDoesNotBlockTheQueue) {
+  Pulled({});
   Commit({TodoCreated("big", std::string(limits::kBackendPushBytesMax, 'x')), TodoCreated("b")});
   EXPECT_EQ(Request(BackendRequest::Kind::kPush), std::nullopt);
   ASSERT_TRUE(leader().HasWork());
@@ -215,9 +259,9 @@ TEST_F(LeaderBackendTest, Law6_AnEventWhoseMaterializerFailsIsSkippedAndReported
 
 TEST_F(LeaderBackendTest, Law4_WhoJoinsFromBeforeASkippedEventIsGivenTheImageAlsoAfterARestart) {
   Pulled(Foreign(0, {TodoCreated("a")}));
-  const Head before = leader().head();
+  const Cursor before = leader().cursor();
   Pulled(Foreign(1, {Broken()}));
-  const Head after = leader().head();
+  const Cursor after = leader().cursor();
   for (const bool restarted : {false, true}) {
     if (restarted) Start();
     EXPECT_TRUE(leader().Join(before, "tab")->image.has_value()) << restarted;
@@ -316,6 +360,22 @@ TEST_F(LeaderBackendTest, AnotherBackendGetsWhatTheOldOneHadNotConfirmed) {
   EXPECT_EQ(requests[1].cursor, 0u);
 }
 
+TEST_F(LeaderBackendTest, Law4_WhoJoinsALogThatGrewAgainToTheSameHeadIsGivenTheImage) {
+  Commit({NoteSet("n", "x")});
+  Pulled(Foreign(0, {TodoCreated("a")}), "old");
+  const Cursor cursor = leader().cursor();
+  EXPECT_TRUE(Pulled({}, "new").rejoin);
+  Requests();
+  Pulled(Foreign(0, {TodoCreated("a")}), "new");
+  ASSERT_EQ(leader().cursor().head, cursor.head) << "and the note is gone";
+  for (const bool restarted : {false, true}) {
+    if (restarted) Start();
+    EXPECT_TRUE(leader().Join(cursor, "tab")->image.has_value()) << restarted;
+    EXPECT_FALSE(leader().Join(leader().cursor(), "tab")->image.has_value()) << restarted;
+    EXPECT_FALSE(leader().Join(Cursor{}, "new")->image.has_value()) << "who has nothing";
+  }
+}
+
 TEST_F(LeaderBackendTest, AClientWhoseIdAnotherOneHasTakesANewOneForGood) {
   const auto called = [this] { return leader().Join({}, "tab")->client_id; };
   EXPECT_FALSE(Pulled(Numbered({}, {TodoCreated("a")}, "before")).rejoin)
@@ -334,9 +394,9 @@ TEST_F(LeaderBackendTest, AClientWhoseIdAnotherOneHasTakesANewOneForGood) {
 
 TEST_F(LeaderBackendTest, Law8_ALogWhoseGenerationsAreUsedUpIsLeftAloneByAnotherBackend) {
   Pulled(Foreign(0, {TodoCreated("a")}), "old");
-  std::vector<Event> last = Numbered(leader().head().seq, {TodoCreated("b")});
+  std::vector<Event> last = Numbered(leader().local_head(), {TodoCreated("b")});
   last.back().seq.generation = std::numeric_limits<uint32_t>::max();
-  ASSERT_TRUE(leader().Submit(1, 1, Encoded(leader().head(), last)).ok());
+  ASSERT_TRUE(leader().Submit(1, 1, Encoded(leader().cursor(), last)).ok());
   Drain();
   ASSERT_TRUE(Send({}, "new").ok());
   const auto drained = leader().Drain();
@@ -361,6 +421,7 @@ TEST_F(LeaderBackendTest, ABackendThatComesLaterGetsTheWholeLog) {
   Start(std::nullopt);
   Commit({TodoCreated("a"), TodoCreated("b")});
   Start();
+  Pulled({});
   EXPECT_THAT(*DecodeEvents(Request(BackendRequest::Kind::kPush)->events), SizeIs(2));
   // Nothing is known of how to take these back: the state is rebuilt, and right.
   Pulled(Foreign(0, {TodoCreated("z")}));

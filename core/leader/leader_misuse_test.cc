@@ -45,9 +45,9 @@ class LeaderMisuseTest : public ::testing::Test {
     return outcome.ok() ? std::move(*outcome) : DrainOutcome{};
   }
   Result<void> Submit(const std::vector<NewEvent>& events) {
-    const Head head = leader().head();
+    const Cursor base = leader().cursor();
     const std::string tab = "tab" + std::to_string(++push_);
-    return leader().Submit(1, push_, Encoded(head, Numbered(head.seq, events), tab));
+    return leader().Submit(1, push_, Encoded(base, Numbered(base.head.seq, events), tab));
   }
   DrainOutcome Commit(const std::vector<NewEvent>& events) {
     EXPECT_TRUE(Submit(events).ok());
@@ -61,8 +61,12 @@ class LeaderMisuseTest : public ::testing::Test {
     }
     return std::move(*requests);
   }
-  // The push that starts now.
+  // The push that starts now, to a backend that is known.
   BackendRequest Push(int64_t now_ms = kNow) {
+    if (!leader().sync_status().caught_up) {
+      EXPECT_TRUE(Send(Page(leader().sync_status().upstream_head, {})).ok());
+      Drain();
+    }
     for (BackendRequest& request : Requests(now_ms)) {
       if (request.kind == Kind::kPush) return std::move(request);
     }
@@ -82,7 +86,7 @@ class LeaderMisuseTest : public ::testing::Test {
     return leader().OnPulled(pull_, EncodePage(page), true, kNow);
   }
   std::string Log() {
-    const auto joined = leader().Join(Head{}, "reader");
+    const auto joined = leader().Join(Cursor{}, "reader");
     const History history = *DecodeHistory(joined->history);
     std::string text;
     for (const Event& event : history.news.run.events) {
@@ -104,8 +108,8 @@ class LeaderMisuseTest : public ::testing::Test {
 TEST_F(LeaderMisuseTest, Law8_APushThatIsCutOffAnywhereIsRefusedAndChangesNothing) {
   Commit({TodoCreated("a")});
   const std::string before = Log();
-  const Head head = leader().head();
-  const Bytes push = Encoded(head, Numbered(head.seq, {TodoCreated("b"), NoteSet("n", "x")}));
+  const Cursor base = leader().cursor();
+  const Bytes push = Encoded(base, Numbered(base.head.seq, {TodoCreated("b"), NoteSet("n", "x")}));
   for (size_t size = 0; size < push.size(); ++size) {
     const BytesView part = BytesView(push).first(size);
     for (const bool orphan : {false, true}) {
@@ -381,7 +385,7 @@ TEST_F(LeaderTamperedTest, Law4_AStateThatIsNotWhatItShouldBeIsBegunAnew) {
        {"update __livestore_state set seqNumGlobal = -1",
         "update __livestore_state set formatVersion = 0", "delete from __livestore_state",
         "drop table __livestore_state; create table __livestore_state (id, formatVersion); "
-        "insert into __livestore_state values (1, 2)",
+        "insert into __livestore_state values (1, 3)",
         "drop table __livestore_undo"}) {
     SCOPED_TRACE(sql);
     Tamper("state.db", sql);
@@ -438,13 +442,15 @@ TEST_F(LeaderTamperedTest, Law4_AnUndoRowThatIsDamagedMeansTheStateIsBuiltAnew) 
 }
 
 TEST_F(LeaderTamperedTest, Law8_ADamagedRowOfTheLogIsSaidByWhoeverReadsIt) {
+  ASSERT_TRUE(Send(Page(0, {}, "b")).ok());
   Commit({TodoCreated("a"), TodoCreated("b"), TodoCreated("c")});
-  const Head end = leader().head();
+  const Cursor end = leader().cursor();
   Tamper("eventlog.db", "update eventlog set sessionCounter = -1 where seqNumGlobal = 2");
   Start();
   EXPECT_EQ(leader().NextRequests(kNow).error().code, ErrorCode::kCorruptEventlog);
-  EXPECT_EQ(leader().Join(Head{}, "tab").error().code, ErrorCode::kCorruptEventlog);
-  EXPECT_EQ(leader().Join(Head{{.global = 2}, 1}, "tab").error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_EQ(leader().Join(Cursor{}, "tab").error().code, ErrorCode::kCorruptEventlog);
+  EXPECT_EQ(leader().Join(Cursor{{{.global = 2}, 1}}, "tab").error().code,
+            ErrorCode::kCorruptEventlog);
   EXPECT_TRUE(leader().Join(end, "tab").ok()) << "what is sound is served";
   EXPECT_TRUE(leader().Join(std::nullopt, "tab")->image.has_value());
   EXPECT_EQ(TodoRows(leader()), "at0bt0ct0");

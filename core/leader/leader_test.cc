@@ -26,15 +26,15 @@ class LeaderTest : public ::testing::Test {
   Leader& leader() { return *process_->leader; }
 
   // Every push here is of a session object of its own, unless it is named.
-  void Submit(uint32_t session, const Head& base, const std::vector<Event>& events,
+  void Submit(uint32_t session, const Cursor& base, const std::vector<Event>& events,
               const std::string& instance = "") {
     ++push_;
     const std::string name = instance.empty() ? "tab" + std::to_string(push_) : instance;
     ASSERT_TRUE(leader().Submit(session, push_, Encoded(base, events, name)).ok());
   }
   DrainOutcome Take(uint32_t session, const std::vector<NewEvent>& events) {
-    const Head head = leader().head();
-    Submit(session, head, Numbered(head.seq, events));
+    const Cursor base = leader().cursor();
+    Submit(session, base, Numbered(base.head.seq, events));
     auto outcome = leader().Drain();
     EXPECT_TRUE(outcome.ok()) << outcome.error().message;
     return std::move(*outcome);
@@ -63,20 +63,19 @@ TEST_F(LeaderTest, RejectsWhatDoesNotContinueItsHead) {
 
 TEST_F(LeaderTest, RejectsASyncedEventOfASessionThatMissedAClientOnlyOne) {
   Take(1, {TodoCreated("a")});
-  const Head e1 = leader().head();
+  const Cursor e1 = leader().cursor();
   Take(1, {NoteSet("n", "x")});
-  Submit(
-      2, e1,
-      Numbered(e1.seq, {TodoCreated("b")}));  // e2 follows e1.1 by number, but was committed on e1.
+  // e2 follows e1.1 by number, but was committed on e1.
+  Submit(2, e1, Numbered(e1.head.seq, {TodoCreated("b")}));
   EXPECT_EQ(Answers(*leader().Drain()), "rejected:2 ");
 }
 
 TEST_F(LeaderTest, GroupCommitTakesEveryQueuedPushWithOneFlush) {
-  Head head = leader().head();
+  Cursor base = leader().cursor();
   for (uint32_t session = 1; session <= 5; ++session) {
-    const auto events = Numbered(head.seq, {TodoCreated("t" + std::to_string(session))});
-    Submit(session, head, events);
-    head = HeadOf(events.back());
+    const auto events = Numbered(base.head.seq, {TodoCreated("t" + std::to_string(session))});
+    Submit(session, base, events);
+    base.head = HeadOf(events.back());
   }
   const int flushes = pool_.flushes;
   EXPECT_EQ(Answers(*leader().Drain()),
@@ -99,7 +98,7 @@ TEST_F(LeaderTest, Law3_TheSamePushAfterACrashIsNotAppliedTwice) {
   Submit(1, {}, events, "tab");
   ASSERT_TRUE(leader().Drain().ok());
   Start();
-  EXPECT_EQ(DecodeHistory(leader().Join(Head{}, "tab")->history)->accepted, 1u);
+  EXPECT_EQ(DecodeHistory(leader().Join(Cursor{}, "tab")->history)->accepted, 1u);
   Submit(1, {}, events, "tab");
   EXPECT_EQ(Answers(*leader().Drain()), "rejected:1 ");
   EXPECT_EQ(TodoRows(leader()), "at0");
@@ -127,9 +126,9 @@ TEST_F(LeaderTest, AnUnknownEventIsKeptAndChangesNothing) {
 
 TEST_F(LeaderTest, ServesHistoryByCursorFromTheLog) {
   Take(1, {TodoCreated("a")});
-  const Head e1 = leader().head();
+  const Cursor e1 = leader().cursor();
   Take(1, {TodoCreated("b"), NoteSet("n", "x"), TodoCreated("c")});
-  const Head e3 = leader().head();
+  const Cursor e3 = leader().cursor();
   Start();
   const auto after = leader().Join(e1, "tab");
   ASSERT_TRUE(after.ok()) << after.error().message;
@@ -140,14 +139,15 @@ TEST_F(LeaderTest, ServesHistoryByCursorFromTheLog) {
 
 TEST_F(LeaderTest, WhoKnowsNothingOrAnotherHistoryIsGivenTheImage) {
   Take(1, {TodoCreated("a")});
-  const Head e1 = leader().head();
-  for (const std::optional<Head>& cursor :
-       {std::optional<Head>(), std::optional(Head{{.global = 9}, 1}),
-        std::optional(Head{e1.seq, e1.hash + 1})}) {
+  const Cursor e1 = leader().cursor();
+  for (const std::optional<Cursor>& cursor :
+       {std::optional<Cursor>(), std::optional(Cursor{{{.global = 9}, 1}}),
+        std::optional(Cursor{{e1.head.seq, e1.head.hash + 1}}),
+        std::optional(Cursor{e1.head, 1})}) {
     const auto joined = leader().Join(cursor, "tab");
     ASSERT_TRUE(joined.ok() && joined->image.has_value());
     const History history = *DecodeHistory(joined->history);
-    EXPECT_EQ(history.news.run.base, e1);
+    EXPECT_EQ(history.news.run.base, e1.head);
     EXPECT_THAT(history.news.run.events, IsEmpty());
   }
 }
@@ -220,7 +220,7 @@ TEST_F(LeaderTest, AFullDiskLosesNothingAndTheSameGroupIsTakenLater) {
   for (const char* file : {"eventlog.db-wal", "state.db-wal"}) {
     SCOPED_TRACE(file);
     const std::string id = std::string("t") + file[0];
-    Submit(1, leader().head(), Numbered(leader().local_head(), {TodoCreated(id)}));
+    Submit(1, leader().cursor(), Numbered(leader().local_head(), {TodoCreated(id)}));
     pool_.failing_file = file;
     pool_.writes_left = 0;
     const auto full = leader().Drain();
@@ -303,7 +303,7 @@ TEST_F(LeaderTest, DamagedBytesAreTheirSendersFault) {
 TEST_F(LeaderTest, Law3_EventsOfASessionThatIsNoMoreAreTakenOnce) {
   Take(1, {TodoCreated("a")});
   // What the page journaled had been committed on e0, and its first event was accepted since.
-  Submit(1, leader().head(), Numbered(leader().local_head(), {TodoCreated("b")}), "gone");
+  Submit(1, leader().cursor(), Numbered(leader().local_head(), {TodoCreated("b")}), "gone");
   ASSERT_TRUE(leader().Drain().ok());
   const Bytes journal =
       Encoded({}, Numbered({}, {TodoCreated("b"), TodoCreated("c"), TodoCreated("a")}), "gone");

@@ -125,7 +125,7 @@ class World {
                                          app);
     app.Attach([&replay](std::string_view sql) { return replay->Prepare(sql); });
     replay->OnLeaderChange();
-    const Joined all = *leader_->Join(Head{}, "replay");
+    const Joined all = *leader_->Join(Cursor{}, "replay");
     ASSERT_TRUE(replay->OnHistory(all.history).ok());
     EXPECT_EQ(Dump([&replay](std::string_view sql) { return SessionRows(*replay, sql); }),
               expected);

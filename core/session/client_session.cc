@@ -137,7 +137,7 @@ Bytes ClientSession::Impl::PushOf(size_t count) const {
   std::vector<uint64_t> counters;
   counters.reserve(count);
   for (size_t i = 0; i < count; ++i) counters.push_back(tail[tail.accepted() + i].counter);
-  return EncodePush(options.instance, counters, tail.upstream_head(),
+  return EncodePush(options.instance, counters, {tail.upstream_head(), epoch},
                     std::span(sync.pending).first(count));
 }
 
@@ -247,13 +247,13 @@ Result<FollowOutcome> ClientSession::OnNews(BytesView news_bytes) {
   return self.Follow(news, 0);
 }
 
-Head ClientSession::OnLeaderChange() {
+Cursor ClientSession::OnLeaderChange() {
   Impl& self = *impl_;
   self.in_flight = 0;
   self.in_flight_outdated = false;
   self.awaiting_image = false;
   self.awaiting_history = true;
-  return self.tail.upstream_head();
+  return {self.tail.upstream_head(), self.epoch};
 }
 
 Result<FollowOutcome> ClientSession::OnHistory(BytesView history_bytes) {

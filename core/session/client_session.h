@@ -134,7 +134,7 @@ class ClientSession {
   // A new leader took over, or the port was lost: forgets the batch in flight, whose fate the new
   // leader's history will tell: until OnHistory or LoadImage brings it, nothing is pushed. Returns
   // the cursor to join with.
-  Head OnLeaderChange();
+  Cursor OnLeaderChange();
   // What the leader that was joined says of its log after the cursor. Fails as OnNews does.
   Result<FollowOutcome> OnHistory(BytesView history);
 

@@ -103,6 +103,7 @@ struct ClientSession::Impl {
 
   bool synced = false;  // As upstream said last.
   SeqNum settled;
+  uint64_t epoch = 0;  // Of the leader's log, likewise.
   // Own events that the leader has and the backend may still refuse, by their counter.
   std::map<uint64_t, Event> own;
   uint64_t last_counter = 0;

@@ -398,7 +398,7 @@ TEST_F(ClientSessionTest, AFailedPushThatCannotBeRolledBackWaitsForTheImage) {
   EXPECT_EQ(session->sync_status().pending_count, 1u);
   EXPECT_EQ(session->NextPush(), std::nullopt);
   // No history can mend the rows: not that of another leader either.
-  const Head cursor = session->OnLeaderChange();
+  const Head cursor = session->OnLeaderChange().head;
   EXPECT_EQ(ToString(cursor.seq), "e0.1");
   const auto history = session->OnHistory(
       EncodeHistory({.accepted = 2, .news = {.settled = cursor.seq, .run = {.base = cursor}}}));
@@ -831,7 +831,7 @@ TEST_F(ClientSessionTest, ANewLeadersHistoryConfirmsWhatTheOldOneTook) {
   ASSERT_TRUE(Commit({TodoCreated("a"), TodoCreated("b")}).ok());
   // The old leader took both and died before its answer. The new one serves its log.
   log_ = Push();
-  EXPECT_EQ(session_->OnLeaderChange(), Head{});
+  EXPECT_EQ(session_->OnLeaderChange(), Cursor{});
   EXPECT_EQ(session_->NextPush(), std::nullopt);
   ASSERT_TRUE(session_->OnHistory(HistoryAfter(0, 2)).ok());
   EXPECT_EQ(Heads(), "e2 < e2 (0)");
@@ -856,7 +856,7 @@ TEST_F(ClientSessionTest, Law3_AnOwnEventUnderAnotherNumberInTheHistoryIsNotAppl
   const std::vector<Event> mine = Push();
   log_ = {mine[0], mine[1]};
   Pull(HistoryAdded("pulled"));
-  EXPECT_EQ(session_->OnLeaderChange(), Head{});
+  EXPECT_EQ(session_->OnLeaderChange(), Cursor{});
   const auto outcome = session_->OnHistory(HistoryAfter(0, 2));
   ASSERT_TRUE(outcome.ok());
   EXPECT_FALSE(outcome->need_image);
@@ -877,6 +877,24 @@ TEST_F(ClientSessionTest, Law3_AnOwnEventUnderAnotherNumberInTheHistoryIsNotAppl
   EXPECT_EQ(Receipts(), "3 2 2");
 }
 
+TEST_F(ClientSessionTest, ItsPushesAndItsCursorAreOfTheEpochThatWasHeardOfLast) {
+  ASSERT_TRUE(Commit({TodoCreated("a")}).ok());
+  const auto told = [this] {
+    EXPECT_EQ(session_->OnLeaderChange().epoch, DecodePush(*session_->PendingAsPush())->run.epoch);
+    return session_->OnLeaderChange().epoch;
+  };
+  News news = NewsAfter(0);
+  news.run.epoch = 1;
+  ASSERT_TRUE(session_->OnNews(EncodeNews(news)).ok());
+  EXPECT_EQ(told(), 1u);
+  news.run.epoch = 2;
+  ASSERT_TRUE(session_->OnHistory(EncodeHistory({.news = news})).ok());
+  EXPECT_EQ(told(), 2u);
+  news.run.epoch = 3;
+  ASSERT_TRUE(session_->LoadImage(LeaderImage(), EncodeHistory({.news = news})).ok());
+  EXPECT_EQ(told(), 3u);
+}
+
 TEST_F(ClientSessionTest, WhatTheLeaderTookAndTheBackendRefusedMeanwhileIsReported) {
   Sync();
   ASSERT_TRUE(Commit({TodoCreated("a"), TodoCreated("b"), TodoCreated("c")}).ok());
@@ -892,7 +910,7 @@ TEST_F(ClientSessionTest, WhatTheLeaderTookAndTheBackendRefusedMeanwhileIsReport
   EXPECT_EQ(outcome->rejected[0].error.code, ErrorCode::kBackendRefused);
   EXPECT_EQ(Todos(), "b c");
   EXPECT_EQ(Receipts(), "3 2 1");  // All up to it, but for rejected ones.
-  EXPECT_EQ(session_->OnLeaderChange(), HeadAt(1));
+  EXPECT_EQ(session_->OnLeaderChange().head, HeadAt(1));
   EXPECT_THAT(session_->OnHistory(HistoryAfter(1, 2))->rejected, IsEmpty()) << "each once";
   ExpectReplay();
 

@@ -223,6 +223,7 @@ Result<FollowOutcome> ClientSession::Impl::Follow(const News& news, size_t known
 
 void ClientSession::Impl::Settle(const News& news) {
   settled = news.settled;
+  epoch = news.run.epoch;
   tail.Settle(settled);
   if (!synced) own.clear();
   CountSynced();

@@ -525,11 +525,11 @@ void World::Connect(Client& client, Tab* tab) {
 void World::JoinAnew(Client& client, Tab& tab) {
   tab.epoch += 1;
   tab.push_in_flight = 0;
-  const Head cursor = tab.session->OnLeaderChange();
+  const Cursor cursor = tab.session->OnLeaderChange();
   ToLeader join{.kind = ToLeader::Kind::kJoin, .number = tab.epoch};
   // A new tab asks for the image, or for everything from the beginning.
   if (!std::exchange(tab.new_here, false) || prng_.OneIn(3)) join.cursor = cursor;
-  Trace("joins", &client, &tab, join.cursor ? ToString(join.cursor->seq) : "without a cursor");
+  Trace("joins", &client, &tab, join.cursor ? ToString(join.cursor->head.seq) : "without a cursor");
   tab.out.push_back(std::move(join));
   Count("joins");
 }

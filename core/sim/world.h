@@ -137,7 +137,7 @@ class World {
     enum class Kind { kPush, kJoin, kPassing };
     Kind kind = Kind::kPush;
     uint32_t number = 0;  // Of the push, or the epoch of the join.
-    std::optional<Head> cursor{};
+    std::optional<Cursor> cursor{};
     Bytes bytes{};
   };
   struct ToTab {

@@ -107,7 +107,7 @@ inline std::vector<Event> Numbered(SeqNum head, const std::vector<NewEvent>& eve
 }
 
 // As the session object `instance` sends them, for which they are its events from `first` on.
-inline Bytes Encoded(const Head& base, const std::vector<Event>& events,
+inline Bytes Encoded(const Cursor& base, const std::vector<Event>& events,
                      const std::string& instance = "tab", uint64_t first = 1) {
   std::vector<uint64_t> counters;
   for (size_t i = 0; i < events.size(); ++i) counters.push_back(first + i);

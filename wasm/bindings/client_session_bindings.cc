@@ -128,7 +128,7 @@ val OnHistory(ClientSessionHandle& handle, const val& history) {
 
 // The cursor to join with crosses as the bytes that Leader.join takes.
 val OnLeaderChange(ClientSessionHandle& handle) {
-  return BytesToJs(EncodeHead(handle.session().OnLeaderChange()));
+  return BytesToJs(EncodeCursor(handle.session().OnLeaderChange()));
 }
 
 val ReceiptsToJs(const ClientSessionHandle& handle) {

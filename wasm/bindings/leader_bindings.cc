@@ -169,13 +169,13 @@ bool HasWork(const LeaderHandle& handle) { return handle.leader().HasWork(); }
 
 // `cursor` is what ClientSession.onLeaderChange gave, or undefined.
 val Join(LeaderHandle& handle, const val& cursor, const std::string& instance) {
-  std::optional<Head> head;
+  std::optional<Cursor> from;
   if (!cursor.isUndefined()) {
-    const Result<Head> decoded = DecodeHead(BytesFromJs(cursor));
+    const Result<Cursor> decoded = DecodeCursor(BytesFromJs(cursor));
     if (!decoded.ok()) return ErrorReply(decoded.error());
-    head = *decoded;
+    from = *decoded;
   }
-  return ToReply(handle.leader().Join(head, instance), [](const Joined& joined) {
+  return ToReply(handle.leader().Join(from, instance), [](const Joined& joined) {
     val object = MakeObject();
     Put(object, "image", BytesOrUndefined(joined.image));
     PutBytes(object, "history", joined.history);
