@@ -59,7 +59,7 @@ describe('election', () => {
     expect(origin.stored.toSorted()).toEqual(['by t1', 'by t2', 'by t3'])
   })
 
-  test('who waits for the worker of a tab that leads finds it running; a follower has none', async () => {
+  test('a tab that leads waits until its worker runs; a follower has none', async () => {
     const first = origin.openTab()
     await first.tab.workerUnderway
     expect(first.workers).toHaveLength(1)
