@@ -58,8 +58,8 @@ struct Head {
 // What a session knows of its leader's log, and goes on from.
 struct Cursor {
   Head head;
-  // Counts how often the end of the log was taken back. In one epoch the log only grows; heads alone
-  // do not tell, since a log may come back to one, or grow to one again from another backend.
+  // Counts how often the end of the log was taken back. In one epoch the log only grows; heads
+  // alone do not tell, since a log may come back to one, or grow to one again from another backend.
   uint64_t epoch = 0;
 
   bool operator==(const Cursor&) const = default;
