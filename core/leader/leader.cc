@@ -258,6 +258,8 @@ bool Leader::HasWork() const {
 }
 
 Result<void> Leader::Impl::Group(Body body) {
+  // The group before may have left it so. What this one writes, its head at least, would hide that.
+  if (state_behind) LS_TRY(RepairState());
   const StateHead old_head = state->head();
   const Head old_settled = settled;
   const LeaderCounters old_counters = counters;

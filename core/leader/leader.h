@@ -184,8 +184,7 @@ class Leader {
 
   // What is to be asked of the backend now; nothing as long as HasWork. Call after each call below,
   // each Drain, and at WakeAt. An event that no backend would take makes HasWork true. Nothing is
-  // pushed before a page has named the backend, or a pull has reached the head of one that has no
-  // name.
+  // pushed before a page has named the backend, or a pull has reached the head of a nameless one.
   Result<std::vector<BackendRequest>> NextRequests(int64_t now_ms);
   [[nodiscard]] std::optional<int64_t> WakeAt(int64_t now_ms) const;
   // Queues a page of a pull for the next Drain. What the log has already is passed over; a gap

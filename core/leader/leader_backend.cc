@@ -246,8 +246,7 @@ Result<std::vector<BackendRequest>> Leader::NextRequests(int64_t now_ms) {
 // The next synced events that the backend was not given, as many as fit; none while no push may go.
 Result<std::vector<Event>> Leader::Impl::NextBatch(int64_t now_ms) {
   std::vector<Event> batch;
-  // Before a page has told whose log this is, another backend would take what is meant for this
-  // one.
+  // Before a page has told whose log this is, another backend would take what is meant for this.
   const bool known = backend->caught_up() || !eventlog->backend_id().empty();
   if (!known || !backend->MayPush(now_ms)) return batch;
   size_t bytes = 0;

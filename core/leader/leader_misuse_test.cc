@@ -458,6 +458,17 @@ TEST_F(LeaderTamperedTest, Law8_ADamagedRowOfTheLogIsSaidByWhoeverReadsIt) {
 
 // ---- Storage that failed when somebody else asks -----------------------------------------------
 
+TEST_F(LeaderMisuseTest, Law4_TheGroupAfterOneWhoseStateFailedStandsOnARepairedState) {
+  ASSERT_TRUE(Send(Page(0, {TodoCreated("a")})).ok());
+  // Comes too late to be admitted, so nothing but the head of the state would be written.
+  ASSERT_TRUE(leader().Submit(1, 1, Encoded({}, Numbered({}, {TodoCreated("b")}))).ok());
+  pool_.Fail(FaultPool::Call::kWrite, StorageStatus::kIoError, 0, "state.db-wal", 1);
+  EXPECT_EQ(Answers(Drain()), "news:0x1 rejected:1 ");
+  ASSERT_EQ(pool_.failed(), 1);
+  EXPECT_FALSE(leader().HasWork());
+  EXPECT_EQ(TodoRows(leader()), "at0");
+}
+
 TEST_F(LeaderMisuseTest, Law2_WhoJoinsOrAsksForTheImageAfterAFailedCommitIsToldWhatIsThere) {
   for (const bool join : {true, false}) {
     ASSERT_TRUE(Submit({TodoCreated(join ? "a" : "b")}).ok());
