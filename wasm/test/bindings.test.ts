@@ -630,18 +630,22 @@ describe('a leader with a sync backend', () => {
     leader.submit(1, 1, session.nextPush() as Uint8Array)
     leader.drain()
     session.onPushAccepted()
-    const [pull, push] = leader.nextRequests(0)
-    expect(pull).toEqual({
+    const pull = {
       kind: 'pull',
       number: 1,
       backendId: '',
       cursor: 0,
       cursorMetadata: '',
       live: true,
-    })
+    }
+    expect(leader.nextRequests(0)).toEqual([pull])
+    leader.onPulled(1, encodePage('b1', []), true, 0)
+    leader.drain()
+    const [push] = leader.nextRequests(0)
     expect(push).toMatchObject({
       kind: 'push',
       number: 2,
+      backendId: 'b1',
       events: [{ name: 'Put', seqNum: { global: 1 } }, { seqNum: { global: 2 } }],
     })
     leader.onPushFailed(2, 'server-ahead', 0)
@@ -695,7 +699,9 @@ describe('a leader with a sync backend', () => {
     leader.submit(1, 1, session.nextPush() as Uint8Array)
     leader.drain()
     session.onPushAccepted()
-    const [, push] = leader.nextRequests(0)
+    leader.onPulled(leader.nextRequests(0)[0]?.number as number, encodePage('b1', []), true, 0)
+    leader.drain()
+    const [push] = leader.nextRequests(0)
     leader.onPushRefused(push?.number as number, 1, 'too bad', 0)
     const { entries, refused } = leader.drain()
     expect(refused).toMatchObject([
