@@ -60,8 +60,8 @@ export interface PullOptions extends PushOptions {
 export interface SyncBackend {
   /**
    * Everything after `cursor`, or from the beginning. The first page comes at once, and says
-   * `NoMore`, empty, if there is nothing; nothing is pushed before it has come. A live pull may
-   * then be quiet; after five minutes it is begun anew.
+   * `NoMore`, empty, if there is nothing: before it nothing is pushed to a backend that is new to
+   * the log. A live pull may then be quiet; after five minutes it is begun anew.
    *
    * @throws (when it is iterated) as `push` does
    */
