@@ -1278,9 +1278,77 @@ TEST_F(PassingTest, TheOldestHalfGoesWhenThereAreTooMany) {
     Pass({TodoCreated(std::to_string(1000 + i))});
   }
   EXPECT_EQ(Read("select count(*) || '' from todos"),
-            std::to_string(limits::kMaxOverlayEvents / 2 + 1));
+            std::to_string(limits::kMaxOverlayEvents / 2));
   EXPECT_EQ(Read("select min(id) from todos"),
-            std::to_string(1000 + limits::kMaxOverlayEvents / 2));
+            std::to_string(1000 + limits::kMaxOverlayEvents / 2 + 1));
+}
+
+TEST_F(PassingTest, Law9_OneThatIsTooLargeByItselfIsShownNowhere) {
+  const NewEvent large = NoteSet("n", std::string(limits::kMaxOverlayBytes, 'x'));
+  const auto taken = session_->OnPassing(EncodeEvents(Others({}, {NoteSet("m", "y"), large})));
+  ASSERT_TRUE(taken.ok());
+  EXPECT_EQ(Notes(), "");
+  Pass({NoteSet("n", "z")});
+  EXPECT_EQ(Notes(), "z");
+}
+
+TEST_F(PassingTest, Law4_WhatAChangesetCannotBringBackMustBePersisted) {
+  SchemaDescriptor schema = TodoApp::Schema();
+  for (const char* name : {"rowid", "_rowid_", "oid"}) {
+    schema.tables[0].columns.push_back({.name = name, .type = "text", .nullable = true});
+  }
+  TodoApp app;
+  const auto session = Open(app, "A", schema);
+  const auto refused = session->CommitPassing(std::vector{TodoCreated("a")});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kNotUndoable);
+  EXPECT_EQ(Read(*session, "select id from todos"), "");
+  const auto taken = session->OnPassing(EncodeEvents(Others({}, {TodoCreated("a")})));
+  ASSERT_TRUE(taken.ok());
+  ASSERT_THAT(taken->rejected, SizeIs(1));
+  EXPECT_EQ(taken->rejected[0].error.code, ErrorCode::kNotUndoable);
+}
+
+TEST_F(PassingTest, FollowARejectedPushAnImageAndAFailedPush) {
+  Pass({NoteSet("n", "passing")});
+  ASSERT_TRUE(Commit({TodoCreated("a"), TodoCreated("b")}).ok());
+  ASSERT_TRUE(session_->NextPush().has_value());
+  const auto failed = session_->OnPushFailed(1, {ErrorCode::kMaterializerThrew, "not here"});
+  ASSERT_TRUE(failed.ok());
+  EXPECT_THAT(failed->rejected, SizeIs(1));
+  EXPECT_EQ(Todos() + Notes(), "apassing");
+  TodoApp app;
+  const auto leader = Open(app, "leader");
+  ASSERT_TRUE(leader->Commit(std::vector{NoteSet("n", "theirs"), TodoCreated("c")}).ok());
+  const std::vector<Event> theirs = DecodePush(*leader->NextPush())->run.events;
+  ASSERT_TRUE(session_
+                  ->LoadImage(*leader->Image(),
+                              EncodeHistory({.news = {.run = {.base = HeadOf(theirs.back())}}}))
+                  .ok());
+  EXPECT_EQ(Todos() + Notes(), "cpassing") << "the image, and on it what passes";
+}
+
+TEST_F(PassingTest, Law8_NoneInsideAMaterializer) {
+  ErrorCode committed = ErrorCode::kInternal;
+  ErrorCode taken = ErrorCode::kInternal;
+  app_.on_materialize = [&] {
+    committed = session_->CommitPassing(std::vector{TodoCreated("b")}).error().code;
+    taken = session_->OnPassing(EncodeEvents({})).error().code;
+    EXPECT_EQ(session_->Image().error().code, ErrorCode::kNested);
+  };
+  ASSERT_TRUE(Commit({TodoCreated("a")}).ok());
+  app_.on_materialize = nullptr;
+  EXPECT_EQ(committed, ErrorCode::kNested);
+  EXPECT_EQ(taken, ErrorCode::kNested);
+  EXPECT_EQ(Todos(), "a");
+}
+
+TEST_F(ClientSessionTest, AStatementSaysWhatItReads) {
+  const StatementId statement = *session_->Prepare("select text as words from notes");
+  const StatementInfo& info = session_->Info(statement);
+  EXPECT_THAT(info.columns, ElementsAre("words"));
+  ASSERT_THAT(info.reads.tables(), SizeIs(1));
+  EXPECT_EQ(session_->TableName(info.reads.tables()[0]), "notes");
 }
 
 }  // namespace

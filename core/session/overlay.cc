@@ -77,7 +77,9 @@ void ClientSession::Impl::TrimOverlay(TableSet& touched) {
          ArgsBytes(overlay) > limits::kMaxOverlayBytes) {
     std::optional<Savepoint> lifted;
     LS_CHECK(LiftOverlay(lifted, touched).ok());
-    overlay.erase(overlay.begin(), overlay.begin() + static_cast<ptrdiff_t>(overlay.size() / 2));
+    // Rounded up: another session's event may be too large all by itself.
+    const auto half = static_cast<ptrdiff_t>((overlay.size() + 1) / 2);
+    overlay.erase(overlay.begin(), overlay.begin() + half);
     LowerOverlay(lifted, touched);
   }
 }
