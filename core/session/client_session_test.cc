@@ -1351,5 +1351,33 @@ TEST_F(ClientSessionTest, AStatementSaysWhatItReads) {
   EXPECT_EQ(session_->TableName(info.reads.tables()[0]), "notes");
 }
 
+TEST_F(ClientSessionTest, Law8_NothingMayFollowInsideAMaterializer) {
+  std::vector<ErrorCode> codes;
+  app_.on_materialize = [&] {
+    codes = {session_->OnPushAccepted().error().code,
+             session_->OnPushRejected().error().code,
+             session_->OnPushFailed(0, {ErrorCode::kConstraint, "no"}).error().code,
+             session_->OnNews({}).error().code,
+             session_->OnHistory({}).error().code,
+             session_->LoadImage({}, {}).error().code};
+  };
+  ASSERT_TRUE(Commit({TodoCreated("a")}).ok());
+  app_.on_materialize = nullptr;
+  EXPECT_EQ(codes, std::vector<ErrorCode>(6, ErrorCode::kNested));
+  EXPECT_EQ(Todos(), "a");
+}
+
+TEST_F(ClientSessionTest, ACommitOfNothingDoesNothing) {
+  EXPECT_THAT(*Commit({}), IsEmpty());
+  EXPECT_EQ(Heads(), "e0 < e0 (0)");
+}
+
+TEST_F(PassingTest, Law9_WhatNobodyAsksForIsNotKept) {
+  for (size_t i = 0; i <= limits::kMaxOverlayEvents + 1; ++i) Pass({NoteSet("n", "x")});
+  const std::optional<Bytes> sent = session_->NextPassing();
+  ASSERT_TRUE(sent.has_value());
+  EXPECT_LE(DecodeEvents(*sent)->size(), limits::kMaxOverlayEvents);
+}
+
 }  // namespace
 }  // namespace livestore
