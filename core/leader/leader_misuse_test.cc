@@ -16,7 +16,6 @@
 namespace livestore {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -381,12 +380,14 @@ class LeaderTamperedTest : public LeaderMisuseTest {
 
 TEST_F(LeaderTamperedTest, Law4_AStateThatIsNotWhatItShouldBeIsBegunAnew) {
   Commit({TodoCreated("a"), NoteSet("n", "x"), TodoCreated("b")});
-  for (const std::string sql :
-       {"update __livestore_state set seqNumGlobal = -1",
-        "update __livestore_state set formatVersion = 0", "delete from __livestore_state",
-        "drop table __livestore_state; create table __livestore_state (id, formatVersion); "
-        "insert into __livestore_state values (1, 3)",
-        "drop table __livestore_undo"}) {
+  const std::string another_table =
+      "drop table __livestore_state; create table __livestore_state (id, formatVersion); "
+      "insert into __livestore_state values (1, 3)";
+  const std::string tampering[] = {"update __livestore_state set seqNumGlobal = -1",
+                                   "update __livestore_state set formatVersion = 0",
+                                   "delete from __livestore_state", another_table,
+                                   "drop table __livestore_undo"};
+  for (const std::string& sql : tampering) {
     SCOPED_TRACE(sql);
     Tamper("state.db", sql);
     Start();

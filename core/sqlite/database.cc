@@ -800,8 +800,9 @@ Result<std::unique_ptr<Database>> Database::OpenImage(BytesView image) {
     return Error{ErrorCode::kMalformedBytes, "the bytes are no database image: " + why};
   };
   if (const char* const fault = HeaderFault(image); fault != nullptr) return malformed(fault);
-  std::unique_ptr<Database> database = LS_TRY(OpenInMemory());
-  Impl& self = *database->impl_;
+  Result<std::unique_ptr<Database>> database = OpenInMemory();
+  if (!database.ok()) return database;
+  Impl& self = *(*database)->impl_;
   self.deserializing = true;
   const auto size = static_cast<sqlite3_int64>(image.size());
   const int result = sqlite3_deserialize(self.db, "main", const_cast<uint8_t*>(image.data()), size,
@@ -994,7 +995,7 @@ Result<void> Database::Deserialize(BytesView image) {
   for (sqlite3_stmt* open = nullptr; (open = sqlite3_next_stmt(self.db, open)) != nullptr;) {
     LS_CHECK(sqlite3_stmt_busy(open) == 0);
   }
-  (void)LS_TRY(OpenImage(image));
+  if (const auto readable = OpenImage(image); !readable.ok()) return readable.error();
   auto* const copy = static_cast<uint8_t*>(sqlite3_malloc64(image.size()));
   if (copy == nullptr) return Error{ErrorCode::kInternal, "out of memory for a database image"};
   std::memcpy(copy, image.data(), image.size());
