@@ -16,6 +16,7 @@ import {
   type LeaderFactory,
   LeaderHost,
   leaderLockWaitMsMax,
+  receiveAfterMs,
 } from './leader-host.js'
 
 const emptyModule = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
@@ -186,6 +187,18 @@ test('a leader before it is waited for, and is StorageBusy if it does not end', 
   init()
   await clock.advance(leaderLockWaitMsMax)
   expect(answers.at(-1)).toMatchObject({ type: 'error', code: 'StorageBusy' })
+})
+
+test('other tabs come after a warm boot, or as soon as it takes longer than one', async () => {
+  init()
+  await settle()
+  await clock.advance(receiveAfterMs - 1)
+  expect(said).toEqual(['started', 'leading'])
+  await clock.advance(1)
+  expect(said).toEqual(['started', 'leading', 'receiving'])
+  sendEngine()
+  await settle()
+  expect(said).toEqual(['started', 'leading', 'receiving'])
 })
 
 test('a boot that fails says why, closes the files, and keeps the lock', async () => {

@@ -38,6 +38,12 @@ import { type OpfsPool, openOpfsPool, type PoolEnv, type PoolFile } from './opfs
 /** How long the leader before may take to end. A tab that closes gives its worker much less. */
 export const leaderLockWaitMsMax = 30_000
 
+/**
+ * How long a boot may keep other tabs unheard. A warm one is over by then; who hears nothing for
+ * long takes the leader for one of another build (`leaderUnreachableCheckMs`).
+ */
+export const receiveAfterMs = 500
+
 export interface LeaderHostEnv extends PoolEnv {
   readonly clock: Clock
   readonly locks: LocksLike
@@ -169,7 +175,7 @@ export class LeaderHost {
         directory: init.directory,
         fileNames: this.#factory.fileNames,
         reset: init.resetPersistence,
-        mayOpen: this.#takeLeaderLock(init.storeId).then(() => this.#tab.post({ type: 'leading' })),
+        mayOpen: this.#takeLeaderLock(init.storeId).then(() => this.#onLock()),
       })
       this.#pool = pool
       if (pool.mode === 'in-memory') {
@@ -195,6 +201,12 @@ export class LeaderHost {
       this.#report(error.code, error.message)
       // The lock stays: the tab ends this worker once it has read why.
     }
+  }
+
+  #onLock(): void {
+    this.#tab.post({ type: 'leading' })
+    const cancel = this.#env.clock.after(receiveAfterMs, () => this.#receiveTabs())
+    this.#stop.signal.addEventListener('abort', cancel)
   }
 
   /** The boot takes a while: who waits in other tabs hears of it. */

@@ -8,7 +8,7 @@ import { settle, TestStorage, TestWorker } from '../../test/doubles.js'
 import { TestOrigin, type TestTab } from '../../test/origin.js'
 import { LiveStoreError } from '../errors.js'
 import { Journals } from './journals.js'
-import { leaderUnreachableCheckMs, workerCrashesPerMinuteMax } from './tab.js'
+import { leaderUnreachableCheckMs, workerCrashesPerMinuteMax, workerStartWaitMsMax } from './tab.js'
 
 let origin: TestOrigin
 
@@ -60,12 +60,30 @@ describe('election', () => {
   })
 
   test('a tab that leads waits until its worker runs; a follower has none', async () => {
-    const first = origin.openTab()
-    await first.tab.workerUnderway
-    expect(first.workers).toHaveLength(1)
+    let script = (): void => undefined
+    const first = origin.openTab({
+      workerScript: ({ scope }) => (script = () => scope.postMessage({ type: 'started' })),
+    })
+    let underway = false
+    void first.tab.workerUnderway.then(() => (underway = true))
+    await settle()
+    expect([first.workers.length, underway]).toEqual([1, false])
+    script()
+    await settle()
+    expect(underway).toBe(true)
     const second = origin.openTab()
     await second.tab.workerUnderway
     expect(second.workers).toHaveLength(0)
+  })
+
+  test('a tab whose worker is long in coming waits no longer than the limit', async () => {
+    const tab = origin.openTab({ workerScript: () => undefined })
+    let underway = false
+    void tab.tab.workerUnderway.then(() => (underway = true))
+    await origin.clock.advance(workerStartWaitMsMax - 1)
+    expect(underway).toBe(false)
+    await origin.clock.advance(1)
+    expect(underway).toBe(true)
   })
 
   test('tabs that share a session id are served side by side', async () => {
