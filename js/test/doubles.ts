@@ -447,8 +447,13 @@ export class TestStorage {
 }
 
 /** The origin private file system: one sync handle per file, which dies with its context. */
+interface TestFile {
+  bytes: Uint8Array<ArrayBuffer>
+  open: boolean
+}
+
 export class TestOpfs {
-  readonly files = new Map<string, { bytes: Uint8Array<ArrayBuffer>; open: boolean }>()
+  readonly files = new Map<string, TestFile>()
   /** Thrown by `getDirectory`, as a browser in private mode does. */
   refusal: DOMException | undefined
   /** Thrown when a handle is asked for. */
@@ -467,7 +472,17 @@ export class TestOpfs {
       getDirectoryHandle: async (name) => this.#directory(`${path}${name}/`, context),
       getFileHandle: async (name) => {
         if (!this.syncAccess) return {}
-        return { createSyncAccessHandle: async () => this.#open(`${path}${name}`, context) }
+        const file = `${path}${name}`
+        const found = this.files.get(file) ?? { bytes: new Uint8Array(0), open: false }
+        this.files.set(file, found)
+        return {
+          createSyncAccessHandle: async () => {
+            if (this.files.get(file) !== found) {
+              throw new DOMException('it was removed', 'NotFoundError')
+            }
+            return this.#open(found, context)
+          },
+        }
       },
       removeEntry: async (name) => {
         const inside = [...this.files].filter(([file]) => file.startsWith(`${path}${name}/`))
@@ -478,11 +493,9 @@ export class TestOpfs {
     }
   }
 
-  #open(path: string, context: TestContext): FileHandle {
+  #open(file: TestFile, context: TestContext): FileHandle {
     if (this.handleRefusal !== undefined) throw this.handleRefusal
-    const file = this.files.get(path) ?? { bytes: new Uint8Array(0), open: false }
     if (file.open) throw noModification()
-    this.files.set(path, file)
     file.open = true
     let closed = false
     const close = (): void => {

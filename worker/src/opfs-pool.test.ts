@@ -5,14 +5,18 @@ import { type OpfsPool, openOpfsPool, storageBusyWaitMsMax } from './opfs-pool.j
 let clock: TestClock
 let opfs: TestOpfs
 
-const open = (context = new TestContext(), reset = false): Promise<OpfsPool> =>
+const open = (
+  context = new TestContext(),
+  reset = false,
+  mayOpen: Promise<unknown> = Promise.resolve(),
+): Promise<OpfsPool> =>
   openOpfsPool(
     { clock, getDirectory: () => opfs.getDirectory(context) },
     {
       directory: 'store@1',
       fileNames: ['eventlog.db', 'state.db'],
       reset,
-      mayOpen: Promise.resolve(),
+      mayOpen,
     },
   )
 
@@ -56,6 +60,22 @@ describe('files that another worker holds', () => {
     dying.kill()
     await clock.advance(500)
     expect((await persisted(waiting)).files).toHaveLength(2)
+  })
+
+  test('that it removes after they were found are made anew', async () => {
+    const before = await persisted(open())
+    let mayOpen: () => void = () => undefined
+    const waiting = open(
+      new TestContext(),
+      false,
+      new Promise<void>((resolve) => (mayOpen = resolve)),
+    )
+    await settle()
+    before.close()
+    ;(await persisted(open(new TestContext(), true))).close()
+    mayOpen()
+    expect((await persisted(waiting)).files).toHaveLength(2)
+    expect(openFiles()).toEqual(['store@1/eventlog.db', 'store@1/state.db'])
   })
 
   test('end in StorageBusy after the limit, and none of the others stays open', async () => {

@@ -58,16 +58,18 @@ export type OpfsPool =
  * file for too long, `StorageFull`, `StorageIo`.
  */
 export const openOpfsPool = async (env: PoolEnv, options: PoolOptions): Promise<OpfsPool> => {
-  // Finding takes as long as opening, and may go on while the lock is waited for. Nobody removes
-  // files meanwhile: only the worker of a tab that leads does, and there is one.
+  // Finding takes as long as opening, and may go on while the lock is waited for.
   const finding = options.reset ? undefined : findFiles(env, options)
   finding?.catch(() => undefined)
   await options.mayOpen
   try {
-    const found = await (finding ?? findFiles(env, options))
-    if ('mode' in found) return found
-    const files = await openFiles(env.clock, found, options)
-    return { mode: 'persisted', files, close: () => closeAll(files) }
+    try {
+      return await openFound(env.clock, await (finding ?? findFiles(env, options)), options)
+    } catch (thrown) {
+      // Found too early: the leader before, which was about to go, has removed them since.
+      if (nameOf(thrown) !== 'NotFoundError') throw thrown
+      return await openFound(env.clock, await findFiles(env, options), options)
+    }
   } catch (thrown) {
     if (isRefusal(thrown)) {
       return refused('private-browsing', `persistent storage is refused: ${messageOf(thrown)}`)
@@ -111,6 +113,16 @@ const refused = (
   reason,
   message: `${message}. Data is kept in memory only: a reload loses it.`,
 })
+
+const openFound = async (
+  clock: Clock,
+  found: readonly FileLike[] | OpfsPool,
+  options: PoolOptions,
+): Promise<OpfsPool> => {
+  if ('mode' in found) return found
+  const files = await openFiles(clock, found, options)
+  return { mode: 'persisted', files, close: () => closeAll(files) }
+}
 
 const openFiles = async (
   clock: Clock,
