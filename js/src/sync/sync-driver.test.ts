@@ -13,6 +13,7 @@ import {
   backendAnswerMsMax,
   backendPingEveryMs,
   backendQuietMsMax,
+  broadcastsMax,
   SyncDriver,
 } from './sync-driver.js'
 
@@ -88,6 +89,7 @@ let comeOnline: () => void
 let answers: {
   next: (signal: AbortSignal) => Promise<unknown>
   push: (signal: AbortSignal) => unknown
+  broadcast: () => Promise<void>
 }
 let asked: string[]
 
@@ -111,6 +113,10 @@ const open = (ping?: () => Promise<void>): SyncDriver => {
     push: async (batch, { signal }) => {
       asked.push(`push ${JSON.stringify(batch)}`)
       await answers.push(signal)
+    },
+    broadcast: (batch) => {
+      asked.push(`broadcast ${batch.map(({ name }) => name)}`)
+      return answers.broadcast()
     },
     ...(ping && { ping }),
   }
@@ -141,7 +147,7 @@ beforeEach(() => {
   clock = new TestClock()
   leader = new FakeLeader()
   ;[warnings, crashes, asked, drains] = [[], [], [], 0]
-  answers = { next: never, push: () => undefined }
+  answers = { next: never, push: () => undefined, broadcast: never }
   driver = open()
 })
 
@@ -290,6 +296,24 @@ test('work of the engine is drained before anything is waited for', async () => 
   leader.work = true
   await request()
   expect(drains).toBe(1)
+})
+
+test('no more broadcasts than the limit are on their way, failed ones not counted', async () => {
+  await request(push(0))
+  const { events } = push(1) as Extract<BackendRequest, { kind: 'push' }>
+  const inPart = { ...events[0]!, seqNum: { global: 4, client: 1, generation: 2 } }
+  const pass = (times: number): void => {
+    for (let i = 0; i < times; i++) driver.pass([...events, inPart])
+  }
+  answers.broadcast = async () => {
+    throw new Error('refused')
+  }
+  pass(broadcastsMax)
+  await settle()
+  answers.broadcast = never
+  pass(broadcastsMax + 1)
+  await settle()
+  expect(asked.filter((what) => what === 'broadcast e')).toHaveLength(2 * broadcastsMax)
 })
 
 test('after stop the leader hears nothing more', async () => {

@@ -43,6 +43,9 @@ export const askAgainMs = 1_000
 /** Events that the leader is given at once; a longer page goes in parts. */
 export const eventsPerPartMax = 5_000
 
+/** Broadcasts that a backend may leave unanswered. Later ones are dropped: they are best effort. */
+export const broadcastsMax = 100
+
 /** The part of the engine's `Leader` that syncing needs. */
 export interface SyncedLeader {
   hasWork(): boolean
@@ -70,9 +73,9 @@ export interface SyncDriverOptions {
   readonly onCrash: (error: unknown) => void
   /** The backend is in trouble. Said once, until something works or another trouble comes. */
   readonly warn: (message: string) => void
-  /** Syncing has ended, and the stores are to end too. Called once; the leader goes on. */
   /** Events of other clients that are not persisted (`encodeBatch`). */
   readonly onPassing: (events: Uint8Array) => void
+  /** Syncing has ended, and the stores are to end too. Called once; the leader goes on. */
   readonly onFatal: (code: ErrorCode, message: string) => void
   /** Calls its listener when the device may be online again. Returns what ends that. */
   readonly onOnline?: ((listener: () => void) => () => void) | undefined
@@ -101,6 +104,8 @@ export class SyncDriver {
   #cancelTimer: () => void = () => undefined
   #drainWaiters: (() => void)[] = []
   #lastTrouble = ''
+  /** On their way. */
+  #broadcasts = 0
 
   #pulled = 0
   #progress: (progress: SyncProgress) => void = () => undefined
@@ -147,8 +152,15 @@ export class SyncDriver {
   /** Events of this client that are not persisted, for others, if the backend can. */
   pass(events: readonly EventRecord[]): void {
     const synced = events.filter(({ seqNum }) => seqNum.client === 0)
-    if (this.#isEnded || synced.length === 0) return
-    quietly(async () => (await this.#backend)?.broadcast?.(synced.map(syncedEvent)))
+    if (this.#isEnded || synced.length === 0 || this.#broadcasts >= broadcastsMax) return
+    this.#broadcasts += 1
+    quietly(async () => {
+      try {
+        await (await this.#backend)?.broadcast?.(synced.map(syncedEvent))
+      } finally {
+        this.#broadcasts -= 1
+      }
+    })
   }
 
   /** Ends every call. The leader is not called again. Idempotent. */
