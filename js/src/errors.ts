@@ -48,6 +48,10 @@ export const errorNumbers = {
 
 export type ErrorCode = keyof typeof errorNumbers
 
+/** True where syncing has ended for good, and the app wants its stores to end with it. */
+export const endsStores = (code: ErrorCode): boolean =>
+  code === 'SyncBackendReplaced' || code === 'SyncFailed'
+
 /** What the engine, or another thread, says when a call failed: plain data, never an `Error`. */
 export type ErrorReply = { readonly code: number | string; readonly message: string }
 

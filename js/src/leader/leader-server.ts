@@ -18,7 +18,7 @@
  */
 
 import type { Clock, PortLike } from '../env.js'
-import { isLiveStoreError, type LiveStoreError, messageOf } from '../errors.js'
+import { endsStores, isLiveStoreError, type LiveStoreError, messageOf } from '../errors.js'
 import {
   type BootStatus,
   type HelloMessage,
@@ -480,7 +480,7 @@ export class LeaderServer {
    */
   #drainFailed(thrown: unknown): void {
     if (!isStorageError(thrown)) {
-      if (isLiveStoreError(thrown) && thrown.code.startsWith('Sync')) {
+      if (isLiveStoreError(thrown) && endsStores(thrown.code)) {
         this.end(thrown.code, thrown.message)
         this.#drainNextTurn()
       } else {

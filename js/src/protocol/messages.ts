@@ -157,7 +157,7 @@ export interface RejoinMessage {
 
 /**
  * Something failed in the leader. With `retrying` the leader keeps every push and goes on trying,
- * and their answers will still come; if it is the syncing that has ended (`Sync…`), the store is to
+ * and their answers will still come; with a code that `endsStores` the store is to
  * end too. Without `retrying` this port is of no more use.
  */
 export interface ErrorMessage {
@@ -252,8 +252,8 @@ export type WorkerToTab =
   /** The leader lock is held: from here on its release means that the worker is gone. */
   | { readonly type: 'leading' }
   /**
-   * Other tabs may come: the boot is over, or takes long enough to be told of. Not before, because
-   * the start of the shared worker takes a core for 50 ms, in the midst of a warm boot.
+   * Other tabs may come: the boot is over, or takes longer than a warm one. Not before, because the
+   * start of the shared worker takes a core for 50 ms, in the midst of a warm boot.
    */
   | { readonly type: 'receiving' }
   /** The boot failed; trying again in this tab would fail in the same way. */

@@ -8,7 +8,7 @@
  */
 
 import { nanoid } from 'nanoid'
-import { LiveStoreError, messageOf } from '../errors.js'
+import { endsStores, LiveStoreError, messageOf } from '../errors.js'
 import { type BatchUpdates, reportToHost } from '../reactivity/deliveries.js'
 import { schemaDescriptor } from '../schema/descriptor.js'
 import { materializeWith } from '../schema/materialize.js'
@@ -173,7 +173,7 @@ const drive = (
       else onBootStatus(status)
     },
     onTrouble: (error) => {
-      if (error.code.startsWith('Sync')) return control.end(error)
+      if (endsStores(error.code)) return control.end(error)
       const { code, message } = error
       console.error(`livestore: the leader cannot store events at the moment (${code}): ${message}`)
       control.onTrouble(error)

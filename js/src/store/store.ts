@@ -525,15 +525,11 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     if (onRejected === undefined) {
       for (const { counter, event, accepted, code, message } of rejected) {
         // Of an accepted one the session knows the place only.
-        const which =
-          counter === 0
-            ? `'${event.name}', which is not persisted,`
-            : accepted
-              ? seqNumText(event.seqNum)
-              : `'${event.name}'`
+        const which = accepted ? seqNumText(event.seqNum) : `'${event.name}'`
+        const count = counter === 0 ? 'not persisted' : `number ${counter} of this session`
         console.error(
-          `livestore: the event ${which} (number ${counter} of this session) was rejected and ` +
-            `rolled back (${code}): ${message}`,
+          `livestore: the event ${which} (${count}) was rejected and rolled back (${code}): ` +
+            message,
         )
       }
       return
