@@ -38,13 +38,7 @@ class Storage {
     EXPECT_TRUE(log.ok()) << log.error().message;
     return log.ok() ? std::move(*log) : nullptr;
   }
-  // Changes the file as some other program might.
-  void Tamper(const std::string& sql) {
-    auto database = Database::Open(vfs_->name(), kFile, Durability::kFlushed);
-    ASSERT_TRUE(database.ok()) << database.error().message;
-    const Result<void> executed = (*database)->Exec(sql);
-    ASSERT_TRUE(executed.ok()) << executed.error().message;
-  }
+  void Tamper(const std::string& sql) { livestore::Tamper(*vfs_, kFile, sql); }
   std::vector<Bytes> Snapshot() {
     std::vector<Bytes> files;
     for (const std::string& name : kFiles) {

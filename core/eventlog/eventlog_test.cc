@@ -133,13 +133,7 @@ class EventlogTest : public ::testing::Test {
     EXPECT_TRUE(log.ok()) << log.error().message;
     return log.ok() ? std::move(*log) : nullptr;
   }
-  // Changes the file as some other program might.
-  void Tamper(const std::string& sql) {
-    auto database = Database::Open(vfs_->name(), kFile, Durability::kFlushed);
-    ASSERT_TRUE(database.ok()) << database.error().message;
-    const Result<void> executed = (*database)->Exec(sql);
-    ASSERT_TRUE(executed.ok()) << executed.error().message;
-  }
+  void Tamper(const std::string& sql) { livestore::Tamper(*vfs_, kFile, sql); }
   void Fill(size_t count) {
     const auto log = MustOpen();
     ASSERT_TRUE(AppendGroup(*log, Chain(log->local_head(), count)).ok());

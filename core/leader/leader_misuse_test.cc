@@ -11,6 +11,7 @@
 
 #include "core/base/limits.h"
 #include "core/sqlite/fault_pool.h"
+#include "core/testing/eventlog_text.h"
 #include "core/testing/leader_process.h"
 
 namespace livestore {
@@ -371,10 +372,7 @@ class LeaderTamperedTest : public LeaderMisuseTest {
   void Tamper(const std::string& file, const std::string& sql) {
     process_.reset();
     const auto vfs = *PoolVfs::Create(memory_, Process::Environment());
-    auto database = Database::Open(vfs->name(), file, Durability::kFlushed);
-    ASSERT_TRUE(database.ok()) << database.error().message;
-    const Result<void> executed = (*database)->Exec(sql);
-    ASSERT_TRUE(executed.ok()) << executed.error().message;
+    livestore::Tamper(*vfs, file, sql);
   }
 };
 

@@ -361,6 +361,7 @@ const std::string& ClientSession::schema_hash() const { return impl_->state->sch
 
 Result<Bytes> ClientSession::Image() {
   if (impl_->busy) return NestedCall();
+  const CallGuard guard(impl_->busy);
   TableSet touched;
   std::optional<Savepoint> lifted;
   LS_TRY(impl_->LiftOverlay(lifted, touched));

@@ -1,4 +1,4 @@
-// Events to put into a log, and what a log says, as text: for its tests.
+// Events to put into a log, what a log says, as text, and damage to its file: for its tests.
 
 #pragma once
 
@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/eventlog/eventlog.h"
+#include "core/sqlite/database.h"
+#include "core/sqlite/pool_vfs.h"
 
 namespace livestore {
 
@@ -58,6 +60,14 @@ inline std::string Dump(Eventlog& log) {
   EXPECT_EQ(log.event_count(), events.size());
   EXPECT_TRUE(log.head() == (events.empty() ? Head() : HeadOf(events.back())));
   return dump;
+}
+
+// Changes a database file as some other program might.
+inline void Tamper(const PoolVfs& vfs, const std::string& file, const std::string& sql) {
+  auto database = Database::Open(vfs.name(), file, Durability::kFlushed);
+  ASSERT_TRUE(database.ok()) << database.error().message;
+  const Result<void> executed = (*database)->Exec(sql);
+  ASSERT_TRUE(executed.ok()) << executed.error().message;
 }
 
 }  // namespace livestore
