@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/limits.h"
+#include "core/sqlite/cold_cache.h"
 #include "core/sqlite/fault_pool.h"
 #include "core/sqlite/memory_pool.h"
 #include "core/sqlite/pool_vfs.h"
@@ -21,6 +22,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
+const ColdCache kColdCache;
 const Bytes kNoBinds(8);
 
 std::string Explain(const Error& error) {
@@ -722,6 +724,34 @@ TEST_F(DatabaseImageTest, AnErrorOfStorageHasItsOwnCode) {
             "StorageFull: database or disk is full (SQLite code 13) in: INSERT INTO t VALUES (1)");
   faults.Heal();
   EXPECT_TRUE(file->Run(insert, kNoBinds).ok());
+}
+
+// A write whose tables could not be learned would be taken for one of none, and nobody would hear.
+TEST_F(DatabaseImageTest, AStatementIsNotCompiledWithoutItsTables) {
+  const ColdCache::Scope cold;
+  FaultPool faults(pool_);
+  const auto vfs = std::move(*PoolVfs::Create(faults, {}));
+  const auto file = std::move(*Database::Open(vfs->name(), "a.db", Durability::kFlushed));
+  ASSERT_TRUE(file->Exec("CREATE TABLE t(a)").ok());
+  int failed = 0;
+  for (int reads = 0;; ++reads) {
+    // Another schema each time, so that it must be learned again; and another text.
+    ASSERT_TRUE(file->Exec("CREATE TABLE u" + std::to_string(reads) + "(a)").ok());
+    faults.Fail(FaultPool::Call::kRead, StorageStatus::kIoError, reads);
+    const std::string sql = "INSERT INTO t VALUES (" + std::to_string(reads) + ")";
+    const auto insert = file->Prepare(sql);
+    if (!insert.ok()) {
+      ++failed;
+      EXPECT_EQ(insert.error().code, ErrorCode::kStorageIo) << reads;
+    }
+    const bool untouched = faults.failed() == 0;
+    faults.Heal();
+    const auto healed = file->Prepare(sql);
+    ASSERT_TRUE(healed.ok()) << healed.error().message;
+    EXPECT_TRUE(file->Info(*healed).writes.Contains(file->table_names().Intern("t"))) << reads;
+    if (untouched) break;
+  }
+  EXPECT_GT(failed, 0);
 }
 
 TEST_F(DatabaseImageTest, ReopeningIsTheWayOnAfterAStickyFailure) {
