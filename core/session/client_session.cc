@@ -28,7 +28,6 @@ Result<std::unique_ptr<ClientSession>> ClientSession::Create(ClientSessionOption
   }
   auto database = LS_TRY(Database::OpenInMemory());
   auto state = LS_TRY(StateDb::Create(std::move(database), options.schema, materializer));
-  LS_TRY(state->Recreate());
   return std::unique_ptr<ClientSession>(
       new ClientSession(std::make_unique<Impl>(std::move(options), std::move(state))));
 }
@@ -37,6 +36,7 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
   Impl& self = *impl_;
   if (self.busy) return NestedCall();
   const CallGuard guard(self.busy);
+  LS_TRY(self.MakeTables());
   if (events.empty()) return std::vector<LiveQueryId>();
   if (events.size() > limits::kCommitEventsMax) {
     return Error{ErrorCode::kLimitExceeded, "a commit of " + std::to_string(events.size()) +
@@ -92,6 +92,13 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
   self.last_counter += events.size();
   self.LowerOverlay(lifted, touched);
   return self.live_queries.Refresh(touched);
+}
+
+Result<void> ClientSession::Impl::MakeTables() {
+  if (has_tables) return Ok();
+  LS_TRY(state->Recreate());
+  has_tables = true;
+  return Ok();
 }
 
 Event ClientSession::Impl::NextEvent(const NewEvent& event, const SeqNum& head) const {
@@ -241,6 +248,7 @@ Result<FollowOutcome> ClientSession::OnNews(BytesView news_bytes) {
   Impl& self = *impl_;
   if (self.busy) return NestedCall();
   const CallGuard guard(self.busy);
+  LS_TRY(self.MakeTables());
   const News news = LS_TRY(DecodeNews(news_bytes));
   // The image or the history that comes was made after them.
   if (self.awaiting_image || self.awaiting_history) return FollowOutcome{};
@@ -260,6 +268,7 @@ Result<FollowOutcome> ClientSession::OnHistory(BytesView history_bytes) {
   Impl& self = *impl_;
   if (self.busy) return NestedCall();
   const CallGuard guard(self.busy);
+  LS_TRY(self.MakeTables());
   const History history = LS_TRY(DecodeHistory(history_bytes));
   const size_t known = LS_TRY(self.KnownPending(history.accepted));
   if (self.awaiting_image) return FollowOutcome{};
@@ -279,6 +288,7 @@ Result<FollowOutcome> ClientSession::LoadImage(BytesView image, BytesView histor
   const size_t known = LS_TRY(self.KnownPending(history.accepted));
   LS_TRY(Impl::CheckRoom(run));
   LS_TRY(self.state->LoadImage(image, run.base));
+  self.has_tables = true;
 
   // Its rows went with the state before.
   std::vector<OverlayEntry> overlay = std::exchange(self.overlay, {});
@@ -323,6 +333,7 @@ Result<FollowOutcome> ClientSession::LoadImage(BytesView image, BytesView histor
 // ---- Reading -----------------------------------------------------------------------------------
 
 Result<StatementId> ClientSession::Prepare(std::string_view sql) {
+  LS_TRY(impl_->MakeTables());
   return impl_->state->database().Prepare(sql);
 }
 
@@ -362,6 +373,7 @@ const std::string& ClientSession::schema_hash() const { return impl_->state->sch
 Result<Bytes> ClientSession::Image() {
   if (impl_->busy) return NestedCall();
   const CallGuard guard(impl_->busy);
+  LS_TRY(impl_->MakeTables());
   TableSet touched;
   std::optional<Savepoint> lifted;
   LS_TRY(impl_->LiftOverlay(lifted, touched));

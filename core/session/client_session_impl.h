@@ -47,6 +47,9 @@ struct ClientSession::Impl {
         live_queries(state->database()) {}
 
   // ---- client_session.cc
+  // Before anything but an image needs them: an image brings its own, and most sessions begin with
+  // one.
+  Result<void> MakeTables();
   Event NextEvent(const NewEvent& event, const SeqNum& head) const;
   Bytes PushOf(size_t count) const;
   // The first `count` pending events are upstream's now, in their place.
@@ -115,6 +118,7 @@ struct ClientSession::Impl {
   bool awaiting_image = false;
   bool awaiting_history = false;  // A new leader has not said yet what it has of our events.
   bool state_lost = false;  // The state holds what pending does not; nothing but an image helps.
+  bool has_tables = false;
   bool busy = false;
 
   std::vector<OverlayEntry> overlay;    // In the state, after everything pending.

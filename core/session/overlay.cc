@@ -88,6 +88,7 @@ Result<std::vector<LiveQueryId>> ClientSession::CommitPassing(std::span<const Ne
   Impl& self = *impl_;
   if (self.busy) return NestedCall();
   const CallGuard guard(self.busy);
+  LS_TRY(self.MakeTables());
   size_t bytes = 0;
   for (const NewEvent& event : events) bytes += event.args_json.size();
   if (events.size() > limits::kMaxOverlayEvents / 2 || bytes > limits::kMaxOverlayBytes / 2) {
@@ -124,6 +125,7 @@ Result<FollowOutcome> ClientSession::OnPassing(BytesView events_bytes) {
   Impl& self = *impl_;
   if (self.busy) return NestedCall();
   const CallGuard guard(self.busy);
+  LS_TRY(self.MakeTables());
   std::vector<Event> events = LS_TRY(DecodeEvents(events_bytes));
   FollowOutcome outcome;
   // An image that comes would not have them; they would be lowered on it all the same.

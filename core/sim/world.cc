@@ -144,8 +144,8 @@ WorldReport World::Run() {
     ComeToRest();
     // A pull that is not live hears of others' events when the next one starts. It may hear of
     // another backend, and push to that what the others hear of with the one after it.
-    const bool not_live = std::ranges::any_of(
-        clients_, [](const auto& client) { return !client->live_pull; });
+    const bool not_live =
+        std::ranges::any_of(clients_, [](const auto& client) { return !client->live_pull; });
     for (int round = 0; round < (not_live && has_backend_ ? 2 : 0); ++round) {
       for (auto& client : clients_) {
         if (!failed() && !client->live_pull) HandOver(*client, nullptr);

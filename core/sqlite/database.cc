@@ -986,7 +986,7 @@ Result<Bytes> Database::Serialize() {
   return image;
 }
 
-Result<void> Database::Deserialize(BytesView image) {
+Result<void> Database::Deserialize(BytesView image, Image read) {
   Impl& self = *impl_;
   if (!self.in_memory) {
     return Error{ErrorCode::kInvalidArgument, "only an in-memory database can be replaced"};
@@ -995,7 +995,9 @@ Result<void> Database::Deserialize(BytesView image) {
   for (sqlite3_stmt* open = nullptr; (open = sqlite3_next_stmt(self.db, open)) != nullptr;) {
     LS_CHECK(sqlite3_stmt_busy(open) == 0);
   }
-  if (const auto readable = OpenImage(image); !readable.ok()) return readable.error();
+  if (read == Image::kUnread) {
+    if (const auto readable = OpenImage(image); !readable.ok()) return readable.error();
+  }
   auto* const copy = static_cast<uint8_t*>(sqlite3_malloc64(image.size()));
   if (copy == nullptr) return Error{ErrorCode::kInternal, "out of memory for a database image"};
   std::memcpy(copy, image.data(), image.size());

@@ -117,8 +117,10 @@ class Database {
   // The whole database as the bytes of a rollback-mode (not WAL) database file.
   Result<Bytes> Serialize();
   // Replaces an in-memory database by `image`. All statements are recompiled on their next use.
-  // Fails as OpenImage does; this one is then unchanged.
-  Result<void> Deserialize(BytesView image);
+  // Fails as OpenImage does; this one is then unchanged. Who has opened the image already, to look
+  // into it, says so: that it can be read is not asked again then.
+  enum class Image { kUnread, kRead };
+  Result<void> Deserialize(BytesView image, Image read = Image::kUnread);
 
   [[nodiscard]] TableNames& table_names();
   [[nodiscard]] sqlite3* handle() const;

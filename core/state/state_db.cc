@@ -426,7 +426,7 @@ Result<void> StateDb::LoadImage(BytesView image, const std::optional<Head>& expe
                                               ", and not at the " + ToString(expected->seq) +
                                               " that is expected"};
   }
-  LS_TRY(self.database->Deserialize(image));
+  LS_TRY(self.database->Deserialize(image, Database::Image::kRead));
   self.head = std::move(**head);
   return Ok();
 }
