@@ -60,9 +60,18 @@ export interface FileHandle {
   close(): void
 }
 
+/** A file as it was when it was asked for. */
+export interface FileSnapshot {
+  readonly size: number
+  /** Milliseconds since 1970. */
+  readonly lastModified: number
+  arrayBuffer(): Promise<ArrayBuffer>
+}
+
 /** Browsers without sync access have files that lack `createSyncAccessHandle`. */
 export interface FileLike {
   createSyncAccessHandle?(): Promise<FileHandle>
+  getFile?(): Promise<FileSnapshot>
 }
 
 export interface DirectoryLike {

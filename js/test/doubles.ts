@@ -450,6 +450,7 @@ export class TestStorage {
 interface TestFile {
   bytes: Uint8Array<ArrayBuffer>
   open: boolean
+  lastModified: number
 }
 
 export class TestOpfs {
@@ -461,6 +462,13 @@ export class TestOpfs {
   /** Nothing more can be written. */
   full = false
   syncAccess = true
+  #changes = 0
+
+  /** A clock that only changes of files move. */
+  #now(): number {
+    this.#changes += 1
+    return this.#changes
+  }
 
   async getDirectory(context: TestContext): Promise<DirectoryLike> {
     if (this.refusal !== undefined) throw this.refusal
@@ -470,12 +478,24 @@ export class TestOpfs {
   #directory(path: string, context: TestContext): DirectoryLike {
     return {
       getDirectoryHandle: async (name) => this.#directory(`${path}${name}/`, context),
-      getFileHandle: async (name) => {
+      getFileHandle: async (name, { create }) => {
         if (!this.syncAccess) return {}
         const file = `${path}${name}`
-        const found = this.files.get(file) ?? { bytes: new Uint8Array(0), open: false }
+        const found = this.files.get(file) ?? {
+          bytes: new Uint8Array(0),
+          open: false,
+          lastModified: this.#now(),
+        }
+        if (!create && !this.files.has(file)) {
+          throw new DOMException('no such file', 'NotFoundError')
+        }
         this.files.set(file, found)
         return {
+          getFile: async () => {
+            const bytes = found.bytes.slice()
+            const { lastModified } = found
+            return { size: bytes.length, lastModified, arrayBuffer: async () => bytes.buffer }
+          },
           createSyncAccessHandle: async () => {
             if (this.files.get(file) !== found) {
               throw new DOMException('it was removed', 'NotFoundError')
@@ -522,6 +542,7 @@ export class TestOpfs {
           file.bytes = grown
         }
         file.bytes.set(buffer, at)
+        file.lastModified = this.#now()
         return buffer.length
       },
       truncate: (size) => {
@@ -529,6 +550,7 @@ export class TestOpfs {
         const next = new Uint8Array(size)
         next.set(file.bytes.subarray(0, size))
         file.bytes = next
+        file.lastModified = this.#now()
       },
       flush: checkOpen,
       getSize: () => {

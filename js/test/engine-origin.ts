@@ -7,6 +7,7 @@ import { Broker } from '../../shared-worker/src/broker.js'
 import { LeaderHost } from '../../worker/src/leader-host.js'
 import { leaderFactory } from '../../worker/src/leader-worker.js'
 import { Journals } from '../src/adapter-web/journals.js'
+import { readBootImage } from '../src/adapter-web/read-boot-image.js'
 import { Tab } from '../src/adapter-web/tab.js'
 import type { LiveStoreError } from '../src/errors.js'
 import type { EventInput } from '../src/schema/events.js'
@@ -144,6 +145,9 @@ export class EngineOrigin {
     const { syncPayload, onError } = options
     const journals = new Journals({ localStorage: () => this.localStorage, onError }, 'store')
     this.#journals.push({ context, journals })
+    const bootImage = journals.isEmpty()
+      ? await readBootImage(() => this.opfs.getDirectory(context), 'd@1')
+      : undefined
     const script = (worker: TestWorker): void => {
       const env = {
         clock: this.clock,
@@ -179,6 +183,7 @@ export class EngineOrigin {
       engine,
       clientId,
       sessionId: name,
+      takeBootImage: () => bootImage,
       journal: journals,
       get storageMode() {
         return tab.storageMode

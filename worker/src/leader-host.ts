@@ -19,6 +19,7 @@ import {
   type ServedLeader,
   type ServedSession,
 } from '../../js/src/leader/leader-server.js'
+import { bootImageName } from '../../js/src/protocol/boot-image.js'
 import {
   type BootStatus,
   type BrokerToLeader,
@@ -33,6 +34,7 @@ import { checkBrokerToLeader, checkTabToWorker } from '../../js/src/protocol/val
 import { startSync } from '../../js/src/sync/initial-sync.js'
 import type { SyncSetup } from '../../js/src/sync/options.js'
 import { SyncDriver, type SyncedLeader } from '../../js/src/sync/sync-driver.js'
+import { BootImageKeeper } from './boot-image-keeper.js'
 import { type OpfsPool, openOpfsPool, type PoolEnv, type PoolFile } from './opfs-pool.js'
 
 /** How long the leader before may take to end. A tab that closes gives its worker much less. */
@@ -95,6 +97,7 @@ export class LeaderHost {
   #leader: BootableLeader | undefined
   #sync: SyncDriver | undefined
   #pool: OpfsPool | undefined
+  #bootImage: BootImageKeeper | undefined
   #releaseLock: () => void = () => undefined
   #isReceiving = false
 
@@ -115,7 +118,10 @@ export class LeaderHost {
     this.#server = new LeaderServer({
       clock: env.clock,
       onCrash: (error) => this.#crash(error),
-      onDrained: () => this.#sync?.drained(),
+      onDrained: () => {
+        this.#sync?.drained()
+        this.#bootImage?.changed()
+      },
       onPassing: (events) => this.#sync?.pass(events),
     })
     this.#tab = new TypedPort(scope, checkTabToWorker<PortLike>)
@@ -193,6 +199,7 @@ export class LeaderHost {
       this.#state = 'serving'
       this.#server.serve(leader, pool.mode)
       this.#receiveTabs()
+      this.#keepBootImage(pool)
     } catch (thrown) {
       if (thrown instanceof Stopped) return
       const error = bootError(thrown)
@@ -201,6 +208,21 @@ export class LeaderHost {
       this.#report(error.code, error.message)
       // The lock stays: the tab ends this worker once it has read why.
     }
+  }
+
+  /** Not for an app that waits for its backend before it shows anything. */
+  #keepBootImage(pool: OpfsPool): void {
+    if (pool.mode !== 'persisted') return
+    if (this.#factory.sync?.initialSyncMs !== undefined) {
+      pool.directory.removeEntry(bootImageName, { recursive: false }).catch(() => undefined)
+      return
+    }
+    this.#bootImage = new BootImageKeeper({
+      clock: this.#env.clock,
+      directory: pool.directory,
+      takeImage: () => this.#server.bootImage(),
+    })
+    this.#bootImage.changed()
   }
 
   #onLock(): void {
@@ -305,6 +327,7 @@ export class LeaderHost {
   #end(): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
+    this.#bootImage?.stop()
     this.#sync?.stop()
     try {
       this.#leader?.close()

@@ -44,7 +44,13 @@ export interface PoolFile {
 }
 
 export type OpfsPool =
-  | { readonly mode: 'persisted'; readonly files: readonly PoolFile[]; close(): void }
+  | {
+      readonly mode: 'persisted'
+      readonly files: readonly PoolFile[]
+      /** In which they are. */
+      readonly directory: DirectoryLike
+      close(): void
+    }
   | {
       readonly mode: 'in-memory'
       readonly reason: 'private-browsing' | 'storage-unavailable'
@@ -81,11 +87,16 @@ export const openOpfsPool = async (env: PoolEnv, options: PoolOptions): Promise<
   }
 }
 
+interface Found {
+  readonly directory: DirectoryLike
+  readonly files: readonly FileLike[]
+}
+
 /** The files, created where missing; or, where there is no storage at all, what that means. */
 const findFiles = async (
   { clock, getDirectory }: PoolEnv,
   options: PoolOptions,
-): Promise<readonly FileLike[] | OpfsPool> => {
+): Promise<Found | OpfsPool> => {
   if (getDirectory === undefined) {
     return refused('storage-unavailable', 'this browser has no origin private file system')
   }
@@ -100,9 +111,10 @@ const findFiles = async (
   }
   if (options.reset) await removeDirectory(clock, root, options.directory)
   const directory = await root.getDirectoryHandle(options.directory, { create: true })
-  return Promise.all(
+  const files = await Promise.all(
     options.fileNames.map((name) => directory.getFileHandle(name, { create: true })),
   )
+  return { directory, files }
 }
 
 const refused = (
@@ -116,12 +128,12 @@ const refused = (
 
 const openFound = async (
   clock: Clock,
-  found: readonly FileLike[] | OpfsPool,
+  found: Found | OpfsPool,
   options: PoolOptions,
 ): Promise<OpfsPool> => {
   if ('mode' in found) return found
-  const files = await openFiles(clock, found, options)
-  return { mode: 'persisted', files, close: () => closeAll(files) }
+  const files = await openFiles(clock, found.files, options)
+  return { mode: 'persisted', files, directory: found.directory, close: () => closeAll(files) }
 }
 
 const openFiles = async (

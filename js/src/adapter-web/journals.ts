@@ -84,6 +84,15 @@ export class Journals implements Journal {
     this.#with((storage) => storage.removeItem(this.#prefix + instance))
   }
 
+  /** Nothing waits for a leader. */
+  isEmpty(): boolean {
+    let isEmpty = true
+    this.#with((storage) => {
+      isEmpty = !keysOf(storage).some((key) => key?.startsWith(this.#prefix))
+    })
+    return isEmpty
+  }
+
   /** Hands every journal to the leader at the other end of `post`, now and when there are more. */
   handOver(post: Post): void {
     this.#post = post

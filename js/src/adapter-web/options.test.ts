@@ -43,7 +43,10 @@ describe('makePersistedAdapter', () => {
     ['sessionId', { sessionId: 'ä'.repeat(129) }],
     ['sessionId', { sessionId: 5 }],
     ['wasmUrl', { wasmUrl: 5 }],
-    ['experimental', { experimental: {} }],
+    ['devtools', { devtools: {} }],
+    ['experimental', { experimental: 1 }],
+    ['liveReload', { experimental: { liveReload: true } }],
+    ['disableFastPath', { experimental: { disableFastPath: 'yes' } }],
   ])('a wrong %s is named', (name, wrong) => {
     const make = () => makePersistedAdapter({ ...good, ...(wrong as object) })
     expect(make).toThrow(expect.objectContaining({ code: 'InvalidArgument' }))

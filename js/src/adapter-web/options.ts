@@ -32,6 +32,15 @@ export interface PersistedAdapterOptions {
    * Where `livestore.wasm` is served, for bundlers that do not carry the file along by themselves.
    */
   readonly wasmUrl?: string | URL | undefined
+  readonly experimental?:
+    | {
+        /**
+         * Wait for the leader's state, instead of starting from the one that a leader left behind
+         * and following from there. Default: false.
+         */
+        readonly disableFastPath?: boolean | undefined
+      }
+    | undefined
 }
 
 export interface InMemoryAdapterOptions {
@@ -51,6 +60,7 @@ const persistedOptionNames: readonly (keyof PersistedAdapterOptions)[] = [
   'clientId',
   'sessionId',
   'wasmUrl',
+  'experimental',
 ]
 const inMemoryOptionNames: readonly (keyof InMemoryAdapterOptions)[] = [
   'sync',
@@ -83,7 +93,16 @@ export const checkPersistedOptions = (options: PersistedAdapterOptions): void =>
   if (!['undefined', 'boolean'].includes(typeof options.resetPersistence)) {
     throw invalid('makePersistedAdapter', 'resetPersistence', 'must be a boolean')
   }
+  checkExperimental(options.experimental)
   checkCommon('makePersistedAdapter', options)
+}
+
+const checkExperimental = (experimental: PersistedAdapterOptions['experimental']): void => {
+  if (experimental === undefined) return
+  checkNames('makePersistedAdapter: experimental', experimental, ['disableFastPath'])
+  if (!['undefined', 'boolean'].includes(typeof experimental.disableFastPath)) {
+    throw invalid('makePersistedAdapter', 'experimental.disableFastPath', 'must be a boolean')
+  }
 }
 
 /** @throws LiveStoreError `InvalidArgument` naming the option. */

@@ -13,6 +13,7 @@ import { loadEngine } from '../wasm/load.js'
 import { readIds } from './ids.js'
 import { Journals } from './journals.js'
 import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
+import { readBootImage } from './read-boot-image.js'
 import { checkRequirements } from './requirements.js'
 import { spawnSharedWorker, spawnWorker } from './spawn.js'
 import { Tab } from './tab.js'
@@ -50,6 +51,10 @@ const connect = async (
   const journals = new Journals({ localStorage: () => globalThis.localStorage, onError }, storeId)
   const onStorage = ({ key }: StorageEvent): void => journals.changed(key)
   const { wasmUrl } = options
+  const directory = directoryName(storeId, storageDirectory(options.storage.directory))
+  const reading = mayStartFromBootImage(options, journals)
+    ? readBootImage(() => navigator.storage.getDirectory(), directory)
+    : undefined
   const loading = loadEngine(wasmUrl === undefined ? {} : { wasmUrl })
   const tab = new Tab(
     {
@@ -65,7 +70,7 @@ const connect = async (
       storeId,
       ...ids,
       syncPayload,
-      directory: directoryName(storeId, storageDirectory(options.storage.directory)),
+      directory,
       resetPersistence: options.resetPersistence ?? false,
       wasmModule: loading.then(({ wasmModule }) => wasmModule),
       journals,
@@ -73,8 +78,9 @@ const connect = async (
   )
   try {
     const engine = await loading
+    let bootImage = await reading
     // What follows keeps the main thread busy; the worker of a tab that leads boots meanwhile.
-    await tab.workerUnderway
+    if (bootImage === undefined) await tab.workerUnderway
     addEventListener('storage', onStorage)
     return {
       engine,
@@ -82,6 +88,11 @@ const connect = async (
       journal: journals,
       get storageMode() {
         return tab.storageMode
+      },
+      takeBootImage: () => {
+        const taken = bootImage
+        bootImage = undefined
+        return taken
       },
       start: (handlers) => tab.start(handlers),
       close: () => {
@@ -94,3 +105,9 @@ const connect = async (
     throw thrown
   }
 }
+
+/** What a page left in its journal is in no image, and who left it would miss it. */
+const mayStartFromBootImage = (options: PersistedAdapterOptions, journals: Journals): boolean =>
+  options.resetPersistence !== true &&
+  options.experimental?.disableFastPath !== true &&
+  journals.isEmpty()

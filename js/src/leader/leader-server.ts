@@ -19,6 +19,7 @@
 
 import type { Clock, PortLike } from '../env.js'
 import { endsStores, isLiveStoreError, type LiveStoreError, messageOf } from '../errors.js'
+import { type BootImage, bootImageInstance } from '../protocol/boot-image.js'
 import {
   type BootStatus,
   type HelloMessage,
@@ -204,6 +205,22 @@ export class LeaderServer {
     this.#phase = { name: 'serving', leader, storageMode }
     this.reportStatus({ stage: 'done' })
     for (const session of [...this.#sessions.values()]) this.#welcomeIfAsked(session)
+  }
+
+  /** What a session is given that knows nothing; undefined unless sessions are served. */
+  bootImage(): BootImage | undefined {
+    if (this.#phase.name !== 'serving') return undefined
+    const { leader } = this.#phase
+    let joined: Joined
+    try {
+      joined = leader.join(undefined, bootImageInstance)
+    } catch (thrown) {
+      if (isStorageError(thrown)) this.#drainFailed(thrown)
+      else this.crash(thrown)
+      return undefined
+    }
+    const { image } = joined
+    return image && { ...joined, image }
   }
 
   /** Something was queued in the leader by another way than a push. */

@@ -9,6 +9,7 @@
  */
 
 import type { LiveStoreError } from '../errors.js'
+import type { BootImage } from '../protocol/boot-image.js'
 import type {
   BootStatus,
   LeaderToSession,
@@ -59,6 +60,8 @@ export interface SessionLink {
   readonly sessionId: string
   /** What is known so far; the leader's `welcome` has the last word. */
   readonly storageMode: StorageMode
+  /** The state as a leader left it, to start from while the leader boots. Given out once. */
+  readonly takeBootImage?: (() => BootImage | undefined) | undefined
   /** Without it nothing outlives the page anyway. */
   readonly journal?: Journal | undefined
   /** Called once. */

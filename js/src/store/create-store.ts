@@ -8,7 +8,7 @@
  */
 
 import { nanoid } from 'nanoid'
-import { endsStores, LiveStoreError, messageOf } from '../errors.js'
+import { endsStores, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { type BatchUpdates, reportToHost } from '../reactivity/deliveries.js'
 import { schemaDescriptor } from '../schema/descriptor.js'
 import { materializeWith } from '../schema/materialize.js'
@@ -16,7 +16,7 @@ import { isLiveStoreSchema, type LiveStoreSchema } from '../schema/schema.js'
 import { describe, isPlainObject } from '../schema/values.js'
 import { ClientSession, type Rejection } from '../wasm/client-session.js'
 import type { Materialize } from '../wasm/values.js'
-import type { Adapter, BootStatus, SessionLink, StorageMode } from './adapter.js'
+import type { Adapter, BootStatus, SessionLink } from './adapter.js'
 import { confirmLeaving, journalAtPageEnd } from './page-end.js'
 import { SessionDriver } from './session-driver.js'
 import { Store, type StoreControl, type StoreInternals, StoreInternalsSymbol } from './store.js'
@@ -104,8 +104,8 @@ export const createStorePromise = async <
     })
     const driving = drive(session, link, control, status.report)
     cleanUp.push(() => driving.driver.close())
-    const storageMode = await aborted.race(driving.ready)
-    control.attach(driving.driver, storageMode)
+    await aborted.race(driving.ready)
+    control.attach(driving.driver)
     if (link.journal !== undefined) journalAtPageEnd(store, control)
     status.report({ stage: 'done' })
     status.end()
@@ -140,16 +140,19 @@ const drive = (
   link: SessionLink,
   control: StoreControl,
   onBootStatus: (status: BootStatus) => void,
-): { readonly driver: SessionDriver; readonly ready: Promise<StorageMode> } => {
+): { readonly driver: SessionDriver; readonly ready: Promise<void> } => {
   let isReady = false
+  let isWelcome = false
   let fail: (error: LiveStoreError) => void = () => undefined
-  let succeed: (storageMode: StorageMode) => void = () => undefined
-  const ready = new Promise<StorageMode>((resolve, reject) => {
+  let succeed: () => void = () => undefined
+  const ready = new Promise<void>((resolve, reject) => {
     succeed = resolve
     fail = reject
   })
   const onFailure = (error: LiveStoreError) => {
     if (!isReady) fail(error)
+    // Its state is an image that no leader stands for.
+    else if (!isWelcome) control.end(error)
     else {
       console.error(
         `livestore: the connection to the leader failed (${error.code}): ${error.message} ` +
@@ -160,9 +163,13 @@ const drive = (
   }
   const ids = { clientId: link.clientId, sessionId: link.sessionId }
   const driver = new SessionDriver(session, ids, {
-    onReady: (storageMode) => {
+    onReady: () => {
       isReady = true
-      succeed(storageMode)
+      succeed()
+    },
+    onWelcome: (storageMode) => {
+      isWelcome = true
+      control.setStorageMode(storageMode)
     },
     onFollow: control.onFollow,
     onStatus: control.onStatus,
@@ -180,11 +187,23 @@ const drive = (
     },
     onFailure,
   })
+  startFromBootImage(driver, link)
   link.start({
     onPort: (port) => driver.attach(port),
     onFailure: (error) => driver.fail(error),
   })
   return { driver, ready }
+}
+
+/** An image that cannot be used, of another schema for one, is none: the leader has the state. */
+const startFromBootImage = (driver: SessionDriver, link: SessionLink): void => {
+  const bootImage = link.takeBootImage?.()
+  if (bootImage === undefined) return
+  try {
+    driver.start(bootImage)
+  } catch (thrown) {
+    if (!isLiveStoreError(thrown) || thrown.code === 'Internal') throw thrown
+  }
 }
 
 const checkOptions = (options: unknown): void => {

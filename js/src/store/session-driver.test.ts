@@ -121,6 +121,7 @@ const setUp = () => {
   const session = new FakeSession()
   const handlers = {
     onReady: vi.fn<DriverHandlers['onReady']>(),
+    onWelcome: vi.fn<DriverHandlers['onWelcome']>(),
     onFollow: vi.fn<DriverHandlers['onFollow']>(),
     onStatus: vi.fn<DriverHandlers['onStatus']>(),
     onClientId: vi.fn<DriverHandlers['onClientId']>(),
@@ -168,7 +169,54 @@ describe('hello and welcome', () => {
     expect(handlers.onReady).not.toHaveBeenCalled()
     port.answer({ type: 'welcome', image: bytes(7), history: bytes(0), storageMode: 'in-memory' })
     expect(session.calls).toEqual(['leader change', 'image 7 history 0'])
-    expect(handlers.onReady).toHaveBeenCalledExactlyOnceWith('in-memory')
+    expect(handlers.onReady).toHaveBeenCalledOnce()
+    expect(handlers.onWelcome).toHaveBeenCalledExactlyOnceWith('in-memory')
+  })
+
+  test('who starts from a boot image is ready at once, and joins with where it stands', () => {
+    const { session, handlers, driver, attach } = setUp()
+    driver.start({ image: new Uint8Array([3]), history: new Uint8Array([4]), clientId: 'c2' })
+    expect(session.calls).toEqual(['image 3 history 4', 'client c2'])
+    expect(handlers.onReady).toHaveBeenCalledOnce()
+    expect(handlers.onWelcome).not.toHaveBeenCalled()
+    const port = attach()
+    expect(port.said).toEqual([
+      expect.objectContaining({ type: 'hello', clientId: 'c2', cursor: bytes(0) }),
+    ])
+    port.answer({ type: 'welcome', history: bytes(5), storageMode: 'persisted' })
+    expect(session.calls).toEqual(['image 3 history 4', 'client c2', 'leader change', 'history 5'])
+    expect(handlers.onReady).toHaveBeenCalledOnce()
+    expect(handlers.onWelcome).toHaveBeenCalledExactlyOnceWith('persisted')
+  })
+
+  test('a boot image that cannot be used leaves everything to the leader', () => {
+    const { session, handlers, driver, attach } = setUp()
+    session.next.loadImage = () => {
+      throw new LiveStoreError('SchemaMismatch', 'of another schema')
+    }
+    const image = { image: new Uint8Array([3]), history: new Uint8Array([4]), clientId: 'c2' }
+    expect(() => driver.start(image)).toThrow('of another schema')
+    expect(handlers.onReady).not.toHaveBeenCalled()
+    expect(attach().said).toEqual([expect.not.objectContaining({ cursor: expect.anything() })])
+  })
+
+  test('what is committed before there is a leader is waited for', async () => {
+    vi.useFakeTimers()
+    try {
+      const { session, driver, attach } = setUp()
+      driver.start({ image: new Uint8Array([3]), history: new Uint8Array([4]), clientId: 'c2' })
+      session.pending.push(1)
+      let isDrained = false
+      const drained = driver.drained(1_000).then(() => (isDrained = true))
+      await vi.advanceTimersByTimeAsync(500)
+      expect(isDrained).toBe(false)
+      const port = attach()
+      port.answer({ type: 'welcome', history: bytes(5), storageMode: 'persisted' })
+      port.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
+      await drained
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('boot statuses are passed on, before and after the welcome', () => {

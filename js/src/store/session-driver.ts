@@ -15,6 +15,7 @@
  */
 
 import { errorFromReply, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
+import type { BootImage } from '../protocol/boot-image.js'
 import {
   type BootStatus,
   type LeaderToSession,
@@ -48,8 +49,10 @@ export interface DrivenSession {
 }
 
 export interface DriverHandlers {
-  /** The first welcome has been taken in: the session has the leader's state. */
-  readonly onReady: (storageMode: StorageMode) => void
+  /** The session has a state: the leader's, or the boot image. Called once. */
+  readonly onReady: () => void
+  /** A leader's welcome has been taken in. */
+  readonly onWelcome: (storageMode: StorageMode) => void
   /** The state has followed upstream. */
   readonly onFollow: (outcome: FollowOutcome) => void
   /** Pending events were confirmed or dropped, or the upstream head moved. */
@@ -73,6 +76,8 @@ export class SessionDriver {
   #port: LeaderPort | undefined
   #state: 'detached' | 'greeting' | 'following' | 'closed' = 'detached'
   #ready = false
+  /** There is no leader, and none is to come. */
+  #isAlone = false
   #pushId = 0
   #inFlight: number | undefined
   #pushScheduled = false
@@ -89,6 +94,19 @@ export class SessionDriver {
     this.#handlers = handlers
   }
 
+  /**
+   * Starts from the state that a leader left behind. What has come since then is told by the leader
+   * that is attached later.
+   *
+   * @throws LiveStoreError when it cannot be used; nothing has changed then.
+   */
+  start({ image, history, clientId }: BootImage): void {
+    const outcome = this.#session.loadImage(image, history)
+    this.#takeClientId(clientId)
+    this.#followed(outcome)
+    this.#becomeReady()
+  }
+
   /** Talks to the leader at `port` from now on. The port before it is closed. */
   attach(port: LeaderPort): void {
     if (this.#state === 'closed') {
@@ -97,6 +115,7 @@ export class SessionDriver {
     }
     this.#port?.close()
     this.#port = port
+    this.#isAlone = false
     this.#hellosInARow = 0
     port.onMessage((message) => {
       if (this.#port === port) this.#take(message)
@@ -132,7 +151,7 @@ export class SessionDriver {
    * `timeoutMs`.
    */
   async drained(timeoutMs: number): Promise<void> {
-    const isIdle = () => this.#port === undefined || this.#session.syncStatus().pendingCount === 0
+    const isIdle = () => this.#isAlone || this.#session.syncStatus().pendingCount === 0
     if (this.#state === 'closed' || isIdle()) return
     let timer: ReturnType<typeof setTimeout> | undefined
     await new Promise<void>((resolve) => {
@@ -221,11 +240,7 @@ export class SessionDriver {
   }
 
   #takeWelcome({ image, history, storageMode, clientId }: WelcomeMessage): void {
-    if (clientId !== undefined && clientId !== this.#ids.clientId) {
-      this.#session.setClientId(clientId)
-      this.#ids = { ...this.#ids, clientId }
-      this.#handlers.onClientId(clientId)
-    }
+    this.#takeClientId(clientId ?? '')
     const outcome =
       image === undefined
         ? this.#session.onHistory(new Uint8Array(history))
@@ -234,11 +249,23 @@ export class SessionDriver {
     // A handler may have closed this, and without the image hello has been said anew.
     if (this.#state !== 'greeting' || outcome.needImage) return
     this.#state = 'following'
-    if (!this.#ready) {
-      this.#ready = true
-      this.#handlers.onReady(storageMode)
-    }
+    this.#handlers.onWelcome(storageMode)
+    this.#becomeReady()
     this.#push()
+  }
+
+  /** Empty: the leader knows of no other. */
+  #takeClientId(clientId: string): void {
+    if (clientId === '' || clientId === this.#ids.clientId) return
+    this.#session.setClientId(clientId)
+    this.#ids = { ...this.#ids, clientId }
+    this.#handlers.onClientId(clientId)
+  }
+
+  #becomeReady(): void {
+    if (this.#ready) return
+    this.#ready = true
+    this.#handlers.onReady()
   }
 
   #takePushResult(message: PushResultMessage): void {
@@ -294,6 +321,7 @@ export class SessionDriver {
   #giveUp(error: LiveStoreError): void {
     this.#port?.close()
     this.#port = undefined
+    this.#isAlone = true
     this.#state = 'detached'
     this.#inFlight = undefined
     this.#wakeWaiters()

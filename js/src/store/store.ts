@@ -114,7 +114,9 @@ export interface StoreParts<Schema, Context> {
 
 /** What `createStorePromise` does with a store beyond what an app can do. */
 export interface StoreControl {
-  attach(driver: SessionDriver, storageMode: StorageMode): void
+  attach(driver: SessionDriver): void
+  /** Where the leader that was joined keeps the data. */
+  setStorageMode(storageMode: StorageMode): void
   /** Not used before the boot is over. */
   setBatchUpdates(batchUpdates: BatchUpdates): void
   /** The session has followed its leader. Never throws. */
@@ -180,8 +182,10 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     return {
       store,
       control: {
-        attach: (driver, storageMode) => {
+        attach: (driver) => {
           store.#driver = driver
+        },
+        setStorageMode: (storageMode) => {
           store.#storageMode = storageMode
         },
         setBatchUpdates: (batchUpdates) => {
