@@ -106,6 +106,10 @@ export const launchBrowser = async (profileDirectory, side, port) => {
               throw explain(error)
             }
           },
+          marks: () =>
+            page.evaluate(() =>
+              performance.getEntriesByType('mark').map((m) => [m.name, Math.round(m.startTime)]),
+            ),
           close: () => page.close(),
         }
       } catch (error) {

@@ -22,6 +22,8 @@ import { fileSizes } from './server.mjs'
 import { cacheDirectory } from './sides.mjs'
 
 const bootsPerSample = 3
+/** How long a page of the prepared profile is left alone before it is closed. */
+const restMs = 3_000
 // What a page fetches within this time after its store is ready still counts: it was asked for
 // before.
 const fetchGraceMs = 500
@@ -52,6 +54,7 @@ const withBrowser = async (side, { profile, use }) => {
 // Chromium marks a profile in use by links named Singleton*, which must not travel.
 const copyProfile = (from, to) =>
   cpSync(from, to, {
+    preserveTimestamps: true,
     recursive: true,
     filter: (source) => !basename(source).startsWith('Singleton'),
   })
@@ -82,6 +85,8 @@ const preparedProfile = async (side, events, say) => {
     for (let load = 0; load < 3; load += 1) {
       const reloaded = await browser.openApp()
       await reloaded.run('checkTodos', { events })
+      // As somebody who looks at the page; what a side does at rest is done then.
+      await new Promise((resolve) => setTimeout(resolve, restMs))
       await reloaded.close()
     }
   } finally {
