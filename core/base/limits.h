@@ -75,6 +75,8 @@ inline constexpr size_t kSqlBytesMax = 1u << 20;
 // Live queries per session, and how much of a result is kept to tell "same bytes as last time".
 inline constexpr size_t kLiveQueriesMax = 100'000;
 inline constexpr size_t kLiveResultBytesMax = 64u << 20;
+// Changes that are looked through for the key of a live query; running it costs less than more.
+inline constexpr size_t kKeyedChangesBytesMax = 4096;
 inline constexpr size_t kResultBytesMax = 1u << 30;
 
 inline constexpr size_t kSchemaBytesMax = 16u << 20;  // A schema descriptor, as JSON.

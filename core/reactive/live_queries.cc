@@ -14,6 +14,9 @@ namespace {
 struct LiveQuery {
   StatementId statement = 0;
   Bytes binds;
+  RowKey key;
+  std::string table;               // That of the key.
+  bool has_run = false;            // And has not failed: its rows are known, if not here.
   std::optional<Bytes> last_rows;  // Not kept: before the first run, or beyond the limit.
   bool unread = false;  // last_rows came from Refresh, and Run has not returned them yet.
 };
@@ -26,6 +29,7 @@ struct LiveQueries::Impl {
   // Keeps `rows` as the last ones of `query`, as far as there is room.
   void Keep(LiveQuery& query, BytesView rows) {
     Forget(query);
+    query.has_run = true;
     if (rows.size() > limits::kLiveResultBytesMax - kept_bytes) return;
     query.last_rows.emplace(rows.begin(), rows.end());
     kept_bytes += rows.size();
@@ -34,6 +38,7 @@ struct LiveQueries::Impl {
     if (query.last_rows) kept_bytes -= query.last_rows->size();
     query.last_rows.reset();
     query.unread = false;
+    query.has_run = false;
   }
 
   Database& database;
@@ -45,7 +50,7 @@ struct LiveQueries::Impl {
 LiveQueries::LiveQueries(Database& database) : impl_(std::make_unique<Impl>(database)) {}
 LiveQueries::~LiveQueries() = default;
 
-Result<LiveQueryId> LiveQueries::Open(StatementId statement, BytesView binds) {
+Result<LiveQueryId> LiveQueries::Open(StatementId statement, BytesView binds, RowKey key) {
   Impl& self = *impl_;
   if (self.queries.size() >= limits::kLiveQueriesMax ||
       self.last_id == std::numeric_limits<LiveQueryId>::max()) {
@@ -68,12 +73,23 @@ Result<LiveQueryId> LiveQueries::Open(StatementId statement, BytesView binds) {
   LS_TRY(BindPacked(*compiled, binds));
   LS_TRY(self.database.Compiled(statement));
 
+  const std::vector<TableId>& reads = info.reads.tables();
+  if (key.parameter > info.parameters.size()) {
+    return Error{ErrorCode::kInvalidArgument, "a live query has no parameter " +
+                                                  std::to_string(key.parameter) + ": " + info.sql};
+  }
+  // Through a view or a trigger's table the columns would be others.
+  if (reads.size() != 1) key = {};
   const LiveQueryId id = ++self.last_id;
-  self.queries.emplace_hint(self.queries.end(), id,
-                            LiveQuery{.statement = statement,
-                                      .binds = Bytes(binds.begin(), binds.end()),
-                                      .last_rows = std::nullopt,
-                                      .unread = false});
+  self.queries.emplace_hint(
+      self.queries.end(), id,
+      LiveQuery{.statement = statement,
+                .binds = Bytes(binds.begin(), binds.end()),
+                .key = key,
+                .table = key.parameter == 0 ? "" : self.database.table_names().Name(reads[0]),
+                .has_run = false,
+                .last_rows = std::nullopt,
+                .unread = false});
   return id;
 }
 
@@ -116,11 +132,22 @@ std::vector<LiveQueryId> LiveQueries::Affected(const TableSet& written) const {
   return affected;
 }
 
-std::vector<LiveQueryId> LiveQueries::Refresh(const TableSet& written) {
+std::vector<LiveQueryId> LiveQueries::Refresh(const TableSet& written,
+                                              std::span<const BytesView> changesets) {
   Impl& self = *impl_;
+  size_t bytes = 0;
+  for (const BytesView changeset : changesets) bytes += changeset.size();
+  const bool is_narrow = !changesets.empty() && bytes <= limits::kKeyedChangesBytesMax;
+  const auto is_untouched = [&](const LiveQuery& live) {
+    return is_narrow && live.has_run && live.key.parameter != 0 &&
+           std::ranges::none_of(changesets, [&](BytesView changeset) {
+             return MayChangeRow(changeset, live.table, live.key, live.binds);
+           });
+  };
   std::vector<LiveQueryId> stale = Affected(written);
-  std::erase_if(stale, [&self](LiveQueryId id) {
+  std::erase_if(stale, [&](LiveQueryId id) {
     LiveQuery& live = self.queries.find(id)->second;
+    if (is_untouched(live)) return true;
     if (!live.last_rows) return false;
     const Result<BytesView> rows = self.database.Query(live.statement, live.binds);
     if (!rows.ok()) {

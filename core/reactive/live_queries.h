@@ -1,7 +1,8 @@
 // LiveQueries: which open queries a commit made stale. A query's read set is its statement's
 // tables, known since it was compiled; a commit's write set is the union of its statements' tables.
+// A query that sees the rows of one key only is not run for a commit that changed no such row.
 //
-// Knows tables, not events. A live query is named by a number that its session hands to JavaScript;
+// Knows tables and changesets, not events. A live query is named by a number that its session hands to JavaScript;
 // the number dies with Close.
 //
 // It keeps the packed bytes of each query's last result, so that a re-run with the same outcome
@@ -13,10 +14,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/base/bytes.h"
 #include "core/base/result.h"
+#include "core/sqlite/changeset.h"
 #include "core/sqlite/database.h"
 
 namespace livestore {
@@ -29,9 +32,10 @@ class LiveQueries {
   explicit LiveQueries(Database& database);
   ~LiveQueries();
 
-  // Copies `binds`. Fails with kReadOnlyQuery, kLimitExceeded, kInvalidBind, kMalformedBytes, and
-  // with kInvalidArgument for an unknown statement.
-  Result<LiveQueryId> Open(StatementId statement, BytesView binds);
+  // Copies `binds`. With a `key`, all rows that the query can see have that value in that column:
+  // the caller vouches for it. Fails with kReadOnlyQuery, kLimitExceeded, kInvalidBind,
+  // kMalformedBytes, and with kInvalidArgument for an unknown statement.
+  Result<LiveQueryId> Open(StatementId statement, BytesView binds, RowKey key = {});
   // Does nothing for a number that is not open: who closes twice is no bug.
   void Close(LiveQueryId query);
 
@@ -45,7 +49,9 @@ class LiveQueries {
   // Runs the affected queries that have run before, and returns those of Affected whose rows are
   // others than at their last run, or are not known. JavaScript so hears only of what changed: with
   // ten live queries, two of them changed, a commit takes 0.40 ms instead of 0.62 (Chromium).
-  std::vector<LiveQueryId> Refresh(const TableSet& written);
+  // `changesets`, if given, are all that was changed: a query whose key is in none is not run.
+  std::vector<LiveQueryId> Refresh(const TableSet& written,
+                                   std::span<const BytesView> changesets = {});
   // All open queries: for a state that was replaced as a whole. Forgets their last results.
   std::vector<LiveQueryId> InvalidateAll();
 

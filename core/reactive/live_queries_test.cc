@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -103,6 +104,144 @@ TEST_F(LiveQueriesTest, BindsAreKept) {
   EXPECT_EQ(Run(query), "2 rows");
   EXPECT_EQ(Run(of_x), "1 rows");
   EXPECT_EQ(Run(query), "same");
+}
+
+// What a commit of `sql` changed, after running it.
+Bytes Change(Database& database, const std::string& sql) {
+  auto recorder = *ChangesetRecorder::Begin(database);
+  const auto statement = database.Prepare(sql);
+  EXPECT_TRUE(statement.ok() && database.Run(*statement, BindsWriter().view()).ok()) << sql;
+  Bytes changeset = *recorder.Finish();
+  EXPECT_TRUE(recorder.undoable());
+  return changeset;
+}
+
+TEST_F(LiveQueriesTest, AQueryOfOneKeyIsNotRunForChangesOfOthers) {
+  Write("insert into a values (1, 'x'), (2, 'y'), (3, 'y')");
+  const auto open = [this](const std::string& sql, const BindsWriter& binds, RowKey key) {
+    const LiveQueryId query = *queries_.Open(Prepare(sql), binds.view(), key);
+    Run(query);
+    return query;
+  };
+  const LiveQueryId two = open("select * from a where id = ?", BindsWriter().Number(2), {0, 1});
+  const LiveQueryId xs = open("select * from a where t = ?", BindsWriter().Text("x"), {1, 1});
+  // The claim is wrong, to see whether the query is run.
+  const LiveQueryId probe = open("select * from a", BindsWriter(), {});
+  const LiveQueryId wrong =
+      open("select count(*) from a where ? = 'x'", BindsWriter().Text("x"), {1, 1});
+  const TableSet written = database_->Info(Prepare("delete from a")).writes;
+  const auto refresh = [&](const std::string& sql) {
+    const Bytes changeset = Change(*database_, sql);
+    const BytesView view = changeset;
+    return queries_.Refresh(written, {&view, 1});
+  };
+  EXPECT_EQ(refresh("update a set t = 'z' where id = 2"), (Ids{two, probe}));
+  EXPECT_EQ(refresh("update a set t = 'x' where id = 3"), (Ids{xs, probe}));
+  EXPECT_EQ(refresh("insert into a values (4, 'y')"), (Ids{probe}));
+  EXPECT_EQ(refresh("update a set id = 7 where id = 2"), (Ids{two, probe}));
+  EXPECT_EQ(refresh("replace into a values (1, 'w')"), (Ids{xs, probe, wrong}));
+  EXPECT_EQ(refresh("delete from a where id = 4"), (Ids{probe}));
+  EXPECT_EQ(Run(wrong), "1 rows");
+  EXPECT_EQ(queries_.Refresh(Change(*database_, "delete from a").empty() ? TableSet() : written),
+            (Ids{xs, probe, wrong}));
+}
+
+TEST_F(LiveQueriesTest, AKeyIsNoUseBeforeTheFirstRunNorAfterAFailedOneNorForManyChanges) {
+  const BindsWriter binds = BindsWriter().Number(1);
+  const LiveQueryId query =
+      *queries_.Open(Prepare("select * from a where id = ?"), binds.view(), {0, 1});
+  const TableSet written = database_->Info(Prepare("delete from a")).writes;
+  const auto refresh = [&](const std::string& sql) {
+    const Bytes changeset = Change(*database_, sql);
+    const BytesView view = changeset;
+    return queries_.Refresh(written, {&view, 1});
+  };
+  EXPECT_EQ(refresh("insert into a values (5, 'x')"), Ids{query});
+  EXPECT_EQ(Run(query), "0 rows");
+  EXPECT_EQ(refresh("insert into a values (6, 'x')"), Ids());
+  EXPECT_EQ(queries_.InvalidateAll(), Ids{query});
+  EXPECT_EQ(refresh("insert into a values (7, 'x')"), Ids{query});
+  EXPECT_EQ(Run(query), "0 rows");
+  // Run, as it would take longer to look through this; and found to be the same.
+  EXPECT_EQ(refresh("insert into a values (8, '" + std::string(5'000, 'x') + "')"), Ids());
+}
+
+TEST_F(LiveQueriesTest, AKeyOfAParameterThatIsNotThereIsRefused) {
+  const auto refused = queries_.Open(Prepare("select * from a"), BindsWriter().view(), {0, 1});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+}
+
+// Whatever the types on both sides, a query that is passed over has the rows it had.
+TEST_F(LiveQueriesTest, AKeyNeverHidesAChange) {
+  ASSERT_TRUE(database_->Exec("create table k (t text, i integer, r real, b blob, n)").ok());
+  const std::vector<std::string> values = {
+      "null", "1", "2", "1.0", "1.5", "'1'", "'a'", "'A'", "''", "x'61'", "9007199254740993", "-1"};
+  std::vector<BindsWriter> binds(8);
+  binds[0].Null();
+  binds[1].Number(1);
+  binds[2].Number(1.5);
+  binds[3].Text("1");
+  binds[4].Text("a");
+  binds[5].Int64(9007199254740993);
+  binds[6].Blob(Bytes{0x61});
+  binds[7].Text("");
+  struct Keyed {
+    StatementId statement;
+    LiveQueryId query;
+    const BindsWriter* binds;
+    Bytes rows;
+  };
+  std::vector<Keyed> all;
+  const std::string columns = "tirbn";
+  for (uint32_t column = 0; column < columns.size(); ++column) {
+    for (const BindsWriter& bind : binds) {
+      for (const char* const op : {" = ?", " is ?"}) {
+        const StatementId statement =
+            Prepare(std::string("select rowid, * from k where ") + columns[column] + op);
+        const LiveQueryId query = *queries_.Open(statement, bind.view(), {column, 1});
+        ASSERT_TRUE(queries_.Run(query)->has_value());
+        all.push_back({statement, query, &bind, {}});
+      }
+    }
+  }
+  const auto rows_now = [&](const Keyed& keyed) {
+    const BytesView rows = *database_->Query(keyed.statement, keyed.binds->view());
+    return Bytes(rows.begin(), rows.end());
+  };
+  for (Keyed& keyed : all) keyed.rows = rows_now(keyed);
+  const TableSet written = database_->Info(Prepare("delete from k")).writes;
+  size_t passed_over = 0;
+  uint64_t random = 1;
+  const auto below = [&random](size_t count) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<size_t>(random >> 33) % count;
+  };
+  for (int step = 0; step < 600; ++step) {
+    const std::string value = values[below(values.size())];
+    const std::string column(1, columns[below(columns.size())]);
+    std::string sql = "delete from k where rowid = " + std::to_string(below(6));
+    if (below(2) == 0) {
+      sql = "insert or replace into k (rowid, " + column + ") values (" + std::to_string(below(6)) +
+            ", " + value + ")";
+    } else if (below(2) == 0) {
+      sql = "update k set " + column + " = " + value + " where rowid < " + std::to_string(below(6));
+    }
+    const Bytes changeset = Change(*database_, sql);
+    const BytesView view = changeset;
+    const Ids stale = queries_.Refresh(written, {&view, 1});
+    for (Keyed& keyed : all) {
+      Bytes now = rows_now(keyed);
+      const bool told = std::ranges::find(stale, keyed.query) != stale.end();
+      if (told) {
+        ASSERT_TRUE(queries_.Run(keyed.query).ok());
+      }
+      ASSERT_EQ(told, now != keyed.rows) << sql;
+      if (!told) ++passed_over;
+      keyed.rows = std::move(now);
+    }
+  }
+  EXPECT_GT(passed_over, 0u);
 }
 
 TEST_F(LiveQueriesTest, AClosedQueryIsGoneAndItsNumberIsNotUsedAgain) {

@@ -88,10 +88,17 @@ Result<std::vector<LiveQueryId>> ClientSession::Commit(std::span<const NewEvent>
     }
   }
   std::move(committed.begin(), committed.end(), std::back_inserter(self.sync.pending));
+  // The overlay's rows are in no changeset here.
+  const bool is_whole = self.overlay.empty() && std::ranges::all_of(entries, &TailEntry::undoable);
+  const size_t first = self.tail.size();
   for (TailEntry& entry : entries) self.tail.Append(std::move(entry));
   self.last_counter += events.size();
   self.LowerOverlay(lifted, touched);
-  return self.live_queries.Refresh(touched);
+  std::vector<BytesView> changesets;
+  for (size_t i = first; is_whole && i < self.tail.size(); ++i) {
+    changesets.emplace_back(self.tail[i].changeset);
+  }
+  return self.live_queries.Refresh(touched, changesets);
 }
 
 Result<void> ClientSession::Impl::MakeTables() {

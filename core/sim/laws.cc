@@ -324,7 +324,7 @@ void World::Law7_LiveQueriesTell(Tab& tab, const std::vector<LiveQueryId>& stale
       if (!rows.ok()) return Fail(7, "a live query failed: " + rows.error().message);
       if (*rows) live.rows.assign((*rows)->begin(), (*rows)->end());
     }
-    const auto fresh = tab.session->Query(live.statement, BindsWriter().view());
+    const auto fresh = tab.session->Query(live.statement, live.binds);
     if (!fresh.ok()) return Fail(7, "a query failed: " + fresh.error().message);
     if (!std::equal(fresh->begin(), fresh->end(), live.rows.begin(), live.rows.end())) {
       return Fail(7, tab.instance + ": a live query was not told of a change: " +

@@ -33,6 +33,18 @@ constexpr const char* kLiveSql[] = {
     "select id, uid from serials order by id",
     "select * from notes order by id",
 };
+// Each sees the rows of one key.
+struct KeyedSql {
+  const char* sql;
+  uint32_t column;
+  const char* text;  // Null: the number 2.
+};
+constexpr KeyedSql kKeyedSql[] = {
+    {"select * from docs where id = ?", 0, "k1"},
+    {"select count(*) from items where id = ? and uid > 'u1'", 0, "k2"},
+    {"select * from notes where id = ?", 0, "k0"},
+    {"select uid from serials where id = ?", 0, nullptr},
+};
 
 }  // namespace
 
@@ -360,15 +372,25 @@ void World::OpenTab(Client& client, Tab*) {
       [raw](StatementId statement, BytesView binds) { return raw->Query(statement, binds); });
   for (const char* sql : kLiveSql) {
     if (prng_.OneIn(3)) continue;
-    Live live;
-    live.statement = *raw->Prepare(sql);
-    live.id = *raw->live_queries().Open(live.statement, BindsWriter().view());
-    auto rows = raw->live_queries().Run(live.id);
-    if (!rows.ok() || !*rows) return Fail(7, "a live query does not run at first");
-    live.rows.assign((*rows)->begin(), (*rows)->end());
-    tab.lives.push_back(std::move(live));
+    OpenLive(tab, sql, BindsWriter(), {});
+  }
+  for (const KeyedSql& keyed : kKeyedSql) {
+    BindsWriter binds;
+    OpenLive(tab, keyed.sql, keyed.text == nullptr ? binds.Int64(2) : binds.Text(keyed.text),
+             {.column = keyed.column, .parameter = 1});
   }
   client.tabs.push_back(std::move(owned));
+}
+
+void World::OpenLive(Tab& tab, std::string_view sql, const BindsWriter& binds, RowKey key) {
+  Live live;
+  live.statement = *tab.session->Prepare(sql);
+  live.binds.assign(binds.view().begin(), binds.view().end());
+  live.id = *tab.session->live_queries().Open(live.statement, binds.view(), key);
+  const auto rows = tab.session->live_queries().Run(live.id);
+  if (!rows.ok() || !*rows) return Fail(7, "a live query does not run at first");
+  live.rows.assign((*rows)->begin(), (*rows)->end());
+  tab.lives.push_back(std::move(live));
 }
 
 NewEvent World::DrawEvent(Client& client, Fact& fact) {

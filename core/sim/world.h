@@ -152,6 +152,7 @@ class World {
   struct Live {
     LiveQueryId id = 0;
     StatementId statement = 0;
+    Bytes binds;
     Bytes rows;
   };
 
@@ -236,6 +237,7 @@ class World {
   // ---- Tabs (world.cc).
   void OpenTab(Client& client, Tab*);
   void Commit(Client& client, Tab* tab);
+  void OpenLive(Tab& tab, std::string_view sql, const BindsWriter& binds, RowKey key);
   NewEvent DrawEvent(Client& client, Fact& fact);
   // Events that are not persisted.
   void CommitPassing(Client& client, Tab* tab);

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "core/base/check.h"
 #include "core/sqlite/changeset_state.h"
+#include "core/sqlite/row_codec.h"
 
 namespace livestore {
 namespace {
@@ -368,6 +370,20 @@ Result<Parsed> Parse(BytesView changeset) {
   return parsed;
 }
 
+// Whether `value` may be what a column equals `bind` by. What a bind becomes on its way into a
+// comparison depends on the column's affinity, so values of different types are never told apart.
+bool MayEqual(const Value& value, const PackedBind& bind) {
+  if (value.tag == kNull) return bind.type == PackedBind::Type::kOther;
+  if (value.tag == kSame) return false;  // The old value has been looked at.
+  if (value.tag == kText && bind.type == PackedBind::Type::kText) {
+    return std::ranges::equal(bind.text, value.bytes);
+  }
+  if (value.tag == kInteger && bind.type == PackedBind::Type::kInteger) {
+    return bind.integer == value.integer;
+  }
+  return true;
+}
+
 // Rolling back.
 
 int BindValue(sqlite3_stmt* statement, int index, const Value& value) {
@@ -511,6 +527,35 @@ Result<Bytes> ChangesetRecorder::Finish() {
   }
   const BytesView changes = state.changes.view();
   return Bytes(changes.begin(), changes.end());
+}
+
+bool MayChangeRow(BytesView changeset, const std::string& table, RowKey key, BytesView binds) {
+  if (changeset.empty()) return false;
+  const PackedBind wanted = BindAt(binds, key.parameter);
+  ByteReader reader(changeset);
+  if (reader.U8() != kVersion) return true;
+  std::vector<std::pair<uint64_t, bool>> tables;  // Columns, and whether it is `table`.
+  while (reader.ok() && !reader.AtEnd()) {
+    const uint8_t kind = reader.U8();
+    if (kind == kTable) {
+      const bool is_asked = SameName(table, std::string(reader.Text()).c_str());
+      tables.emplace_back(reader.Varint(), is_asked);
+      continue;
+    }
+    const uint64_t number = reader.Varint();
+    if (kind > kSequence || number >= tables.size()) return true;
+    const auto& [columns, is_asked] = tables[static_cast<size_t>(number)];
+    if (kind == kSequence) reader.U8();
+    reader.I64();
+    if (kind == kUpdated) reader.I64();
+    if (kind == kSequence) continue;
+    for (uint64_t i = 0; i < (kind == kUpdated ? columns * 2 : columns); i++) {
+      Value value;
+      if (!ReadValue(reader, kind == kUpdated && i >= columns, value)) return true;
+      if (is_asked && i % columns == key.column && MayEqual(value, wanted)) return true;
+    }
+  }
+  return !reader.ok();
 }
 
 Result<void> ApplyInverse(Database& database, BytesView changeset) {

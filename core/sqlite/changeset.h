@@ -24,6 +24,8 @@
 
 #pragma once
 
+#include <string>
+
 #include "core/base/bytes.h"
 #include "core/base/result.h"
 #include "core/sqlite/database.h"
@@ -60,6 +62,17 @@ class ChangesetRecorder {
 // the tables are not such as it can be rolled back in; with kMalformedBytes. The caller holds a
 // savepoint and rolls it back then.
 Result<void> ApplyInverse(Database& database, BytesView changeset);
+
+// What all rows have in common that a query can see: the value of one column.
+struct RowKey {
+  uint32_t column = 0;     // Of the query's only table, from 0.
+  uint32_t parameter = 0;  // Whose value it is, from 1 in `binds`; 0: rows of any value.
+};
+
+// Whether `changeset` may have changed a row of `table` that has the value of `key` before or after
+// it. Texts are compared byte by byte. True where that cannot be told: values of different types, a
+// changeset that is not undoable or damaged.
+bool MayChangeRow(BytesView changeset, const std::string& table, RowKey key, BytesView binds);
 
 // The tables `changeset` touches. Fails with kMalformedBytes.
 Result<TableSet> TablesOf(Database& database, BytesView changeset);

@@ -77,15 +77,46 @@ Error Malformed(const char* what) {
   return Error{ErrorCode::kMalformedBytes, std::string("binds: ") + what};
 }
 
-int BindNumber(sqlite3_stmt* statement, int index, double value) {
+bool BindsAsInteger(double value) {
   // -0 has no integer, and NaN fails the comparison.
-  const bool integral = std::fabs(value) <= static_cast<double>(kExactIntegerMax) &&
-                        std::trunc(value) == value && !(value == 0 && std::signbit(value));
-  return integral ? sqlite3_bind_int64(statement, index, static_cast<int64_t>(value))
-                  : sqlite3_bind_double(statement, index, value);
+  return std::fabs(value) <= static_cast<double>(kExactIntegerMax) && std::trunc(value) == value &&
+         !(value == 0 && std::signbit(value));
+}
+
+int BindNumber(sqlite3_stmt* statement, int index, double value) {
+  return BindsAsInteger(value) ? sqlite3_bind_int64(statement, index, static_cast<int64_t>(value))
+                               : sqlite3_bind_double(statement, index, value);
 }
 
 }  // namespace
+
+PackedBind BindAt(BytesView binds, uint32_t number) {
+  uint32_t head[2];
+  size_t position = 8;
+  while (true) {
+    std::memcpy(head, binds.data() + position, sizeof head);
+    position += 8;
+    const bool has_bytes = head[0] == kBindText || head[0] == kBindBlob;
+    if (--number == 0) break;
+    position += has_bytes ? PaddedTo8(head[1]) : 8;
+  }
+  const uint8_t* const payload = binds.data() + position;
+  PackedBind bind;
+  if (head[0] == kBindText) {
+    bind.type = PackedBind::Type::kText;
+    bind.text = {payload, head[1]};
+  } else if (head[0] == kBindInt64) {
+    bind.type = PackedBind::Type::kInteger;
+    std::memcpy(&bind.integer, payload, sizeof bind.integer);
+  } else if (head[0] == kBindNumber) {
+    double value = 0;
+    std::memcpy(&value, payload, sizeof value);
+    if (!BindsAsInteger(value)) return bind;
+    bind.type = PackedBind::Type::kInteger;
+    bind.integer = static_cast<int64_t>(value);
+  }
+  return bind;
+}
 
 Result<void> BindPacked(sqlite3_stmt* statement, BytesView binds) {
   if (binds.size() < 8) return Malformed("shorter than their header");

@@ -39,6 +39,15 @@ namespace livestore {
 // (count, or a value that SQLite cannot hold) or kMalformedBytes.
 Result<void> BindPacked(sqlite3_stmt* statement, BytesView binds);
 
+// One of `binds`, as a statement gets it.
+struct PackedBind {
+  enum class Type { kInteger, kText, kOther } type = Type::kOther;
+  int64_t integer = 0;
+  BytesView text{};
+};
+// The bind of this number, from 1. REQUIRES: BindPacked has taken `binds`, which have so many.
+PackedBind BindAt(BytesView binds, uint32_t number);
+
 // Collects the rows of a statement. It keeps its buffers, so that a query costs no allocation when
 // one of its size came before; after a very large result they are given back.
 class RowPacker {

@@ -148,12 +148,13 @@ EMSCRIPTEN_KEEPALIVE int ls_commit(int slot, uint32_t bytes) {
   return 0;
 }
 
-// Binds in the input. Returns the live query's number.
-EMSCRIPTEN_KEEPALIVE int ls_live_open(int slot, uint32_t statement, uint32_t binds_bytes) {
+// Binds in the input; column and parameter are a RowKey. Returns the live query's number.
+EMSCRIPTEN_KEEPALIVE int ls_live_open(int slot, uint32_t statement, uint32_t binds_bytes,
+                                      uint32_t column, uint32_t parameter) {
   Slot* engine = FindSlot(slot);
   if (engine == nullptr || engine->session == nullptr) return SetErrorOutput(NoSlot());
   const Result<LiveQueryId> query =
-      engine->session->live_queries().Open(statement, InputBytes(binds_bytes));
+      engine->session->live_queries().Open(statement, InputBytes(binds_bytes), {column, parameter});
   if (!query.ok()) return SetErrorOutput(query.error());
   return static_cast<int>(*query);
 }

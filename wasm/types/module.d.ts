@@ -231,7 +231,13 @@ export interface EngineModule {
   _ls_prepare(slot: number, sqlBytes: number): number
   _ls_query(slot: number, statement: number, bindsBytes: number): number
   _ls_commit(slot: number, bytes: number): number
-  _ls_live_open(slot: number, statement: number, bindsBytes: number): number
+  _ls_live_open(
+    slot: number,
+    statement: number,
+    bindsBytes: number,
+    column: number,
+    parameter: number,
+  ): number
   _ls_live_run(slot: number, query: number): number
   _ls_live_close(slot: number, query: number): void
 }

@@ -124,6 +124,20 @@ test('every comparison encodes its value as the column stores it', () => {
   expect(where(loose.where!('id', 'like', 'x'))).toEqual(['"id" LIKE ?', 'x'])
 })
 
+test('a query names the key that all its rows share, where there is one', () => {
+  const keyOf = (query: Query<unknown>) => query.compile().rowKey
+  expect(keyOf(todos)).toBeUndefined()
+  expect(keyOf(todos.where({ done: true }))).toEqual({ column: 2, parameter: 1 })
+  expect(keyOf(todos.where('n', '>', 1).where('id', '==', 'a').limit(3))).toEqual({
+    column: 0,
+    parameter: 2,
+  })
+  expect(keyOf(todos.where({ id: 'a' }).count())).toEqual({ column: 0, parameter: 1 })
+  expect(keyOf(todos.where({ n: { op: 'IN', value: [1] } }))).toBeUndefined()
+  expect(keyOf(todos.where('n', '!=', 1))).toBeUndefined()
+  expect(keyOf(todos.where({ n: null }))).toBeUndefined()
+})
+
 test('a JSON column compares whole values and its elements', () => {
   const date = new Date(0)
   expect(shape(todos.where('tags', [date])).slice(1)).toEqual(['["1970-01-01T00:00:00.000Z"]'])

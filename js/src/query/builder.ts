@@ -14,6 +14,7 @@ import { quoteName, quoteTable } from '../schema/names.js'
 import type { TableInfo } from '../schema/table-info.js'
 import type { BindValue } from '../schema/values.js'
 import { describe, isPlainObject } from '../schema/values.js'
+import type { RowKey } from '../wasm/values.js'
 import {
   type CompiledQuery,
   type Query,
@@ -26,7 +27,12 @@ import {
 type Statement = 'select' | 'count' | 'insert' | 'update' | 'delete'
 
 /** A piece of SQL and the values of its parameters. */
-type Fragment = { readonly sql: string; readonly binds: readonly BindValue[] }
+type Fragment = {
+  readonly sql: string
+  readonly binds: readonly BindValue[]
+  /** The column that equals the only value. */
+  readonly equals?: TableInfo['columns'][number]
+}
 
 /** Everything that was said about a query so far. */
 type Parts = {
@@ -335,7 +341,9 @@ export class Builder {
       if (typeof value !== 'string') return invalid(`${at}: ${op.sql} takes a string`)
       return { sql: `${quoted} ${op.sql} ?`, binds: [value] }
     }
-    return { sql: `${quoted} ${op.sql} ?`, binds: [this.#encode(column, value, 'where')] }
+    const binds = [this.#encode(column, value, 'where')]
+    const condition = { sql: `${quoted} ${op.sql} ?`, binds }
+    return op.isEquality ? { ...condition, equals: column } : condition
   }
 
   /** The element of a JSON array as `json_each` gives it, encoded by the schema of the array. */
@@ -367,6 +375,7 @@ type EncodedValues = {
 type OperatorInfo = {
   readonly sql: string
   readonly takes: 'value' | 'pattern' | 'list' | 'element'
+  readonly isEquality?: boolean
   readonly negated?: boolean
   readonly onNull?: 'IS NULL' | 'IS NOT NULL'
 }
@@ -374,8 +383,8 @@ type OperatorInfo = {
 /** By upper-case name. SQLite's LIKE ignores ASCII case, so ILIKE is the same. */
 const operators: ReadonlyMap<string, OperatorInfo> = new Map(
   Object.entries({
-    '=': { sql: '=', takes: 'value', onNull: 'IS NULL' },
-    '==': { sql: '==', takes: 'value', onNull: 'IS NULL' },
+    '=': { sql: '=', takes: 'value', isEquality: true, onNull: 'IS NULL' },
+    '==': { sql: '==', takes: 'value', isEquality: true, onNull: 'IS NULL' },
     '!=': { sql: '!=', takes: 'value', onNull: 'IS NOT NULL' },
     '<>': { sql: '<>', takes: 'value', onNull: 'IS NOT NULL' },
     '<': { sql: '<', takes: 'value' },
@@ -432,7 +441,13 @@ const emptyBehaviour = (options: unknown, table: string): (() => unknown) => {
 const compileParts = (table: TableInfo, parts: Parts): CompiledQuery<unknown> => {
   const name = quoteTable(table.name)
   const binds: BindValue[] = []
+  let rowKey: RowKey | undefined
   const add = (fragment: Fragment): string => {
+    const { equals } = fragment
+    // Conditions are joined by AND, so the first will do.
+    if (equals !== undefined) {
+      rowKey ??= { column: table.columns.indexOf(equals), parameter: binds.length + 1 }
+    }
     for (const bind of fragment.binds) binds.push(bind)
     return fragment.sql
   }
@@ -452,11 +467,14 @@ const compileParts = (table: TableInfo, parts: Parts): CompiledQuery<unknown> =>
       const finish = first
         ? (rows: readonly unknown[]) => (rows.length > 0 ? rows[0] : first.whenEmpty())
         : undefined
-      return rowsQuery(table, sql, binds, parts.columns, finish, parts.columns?.length === 1)
+      const rows = rowsQuery(table, sql, binds, parts.columns, finish, parts.columns?.length === 1)
+      return { ...rows, rowKey }
     }
     case 'count': {
       const sql = `SELECT COUNT(*) as count FROM ${name}${where()}`
-      return compiled(table, sql, binds, 'rows', ['count'], [undefined], 'pluck', (rows) => rows[0])
+      const one = (rows: readonly unknown[]) => rows[0]
+      const count = compiled(table, sql, binds, 'rows', ['count'], [undefined], 'pluck', one)
+      return { ...count, rowKey }
     }
     case 'insert': {
       const replace = parts.onConflict === 'replace'

@@ -5,6 +5,7 @@
 
 import type { Columns, Decoder, InsertOf, InsertType, RowOf, RowType } from '../schema/columns.js'
 import type { BindValue, SessionIdSymbol } from '../schema/values.js'
+import type { RowKey } from '../wasm/values.js'
 
 export const QueryBuilderAstSymbol: unique symbol = Symbol.for('livestore-wasm/query-builder-ast')
 export const QueryBuilderTypeId: unique symbol = Symbol.for('livestore-wasm/query-builder')
@@ -17,6 +18,8 @@ export type CompiledQuery<Result> = {
   readonly sql: string
   /** May hold the session id symbol: see `replaceSessionId`. */
   readonly binds: readonly QueryBind[]
+  /** Of a query whose conditions all hold, and one of which is that a column equals a value. */
+  readonly rowKey?: RowKey | undefined
   readonly kind: 'rows' | 'write'
   readonly usedTables: ReadonlySet<string>
   /** Names of the result columns, in the order of the statement. */

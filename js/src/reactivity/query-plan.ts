@@ -8,7 +8,7 @@ import { type Query, QueryBuilderAstSymbol } from '../query/types.js'
 import { schemaDecoder } from '../schema/codec.js'
 import type { EventInput } from '../schema/events.js'
 import { describe, replaceSessionId } from '../schema/values.js'
-import type { Binds, RowShape } from '../wasm/values.js'
+import type { Binds, RowKey, RowShape } from '../wasm/values.js'
 import { dbSource, type RawQuery, rowsKeys } from './definitions.js'
 
 export interface QueryPlan {
@@ -16,6 +16,7 @@ export interface QueryPlan {
   readonly key: string
   readonly sql: string
   readonly binds: Binds
+  readonly rowKey: RowKey | undefined
   readonly shape: RowShape
   readonly finish: (rows: readonly unknown[]) => unknown
   /** Whether other rows always mean another result. */
@@ -36,7 +37,7 @@ export const queryPlan = (input: unknown, label: string, sessionId: string): Que
 }
 
 const builderPlan = (builder: Query<unknown>, sessionId: string): QueryPlan => {
-  const { sql, binds, mode, decoders, finish } = builder.compile()
+  const { sql, binds, rowKey, mode, decoders, finish } = builder.compile()
   const ast = builder[QueryBuilderAstSymbol] as {
     readonly _tag: string
     readonly label?: string
@@ -47,6 +48,7 @@ const builderPlan = (builder: Query<unknown>, sessionId: string): QueryPlan => {
     key: rowsKeys.builder(builder),
     sql,
     binds: replaceSessionId(binds, sessionId) as Binds,
+    rowKey,
     shape: { decoders, pluck: mode === 'pluck' },
     finish,
     isFaithful: true,
@@ -58,6 +60,7 @@ const rawPlan = (raw: RawQuery, label: string, sessionId: string): QueryPlan => 
   key: rowsKeys.raw(raw),
   sql: raw.query,
   binds: replaceSessionId(raw.bindValues ?? [], sessionId) as Binds,
+  rowKey: undefined,
   shape: {},
   finish: schemaDecoder(raw.schema, `query '${label}'`),
   isFaithful: false,

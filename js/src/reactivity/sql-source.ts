@@ -9,12 +9,12 @@
  */
 
 import { type Signal, signal } from '@preact/signals-core'
-import type { Binds, RowShape } from '../wasm/values.js'
+import type { Binds, RowKey, RowShape } from '../wasm/values.js'
 
 /** What is used of a `ClientSession`. */
 export interface QueryEngine {
   query(sql: string, binds: Binds, shape?: RowShape): unknown[]
-  openLive(sql: string, binds: Binds): number
+  openLive(sql: string, binds: Binds, rowKey?: RowKey): number
   runLive(id: number, shape?: RowShape): unknown[] | undefined
   closeLive(id: number): void
 }
@@ -29,6 +29,7 @@ export class SqlSource {
   readonly #engine: QueryEngine
   readonly #sql: string
   readonly #binds: Binds
+  readonly #rowKey: RowKey | undefined
   readonly #shape: RowShape
   readonly #handlers: SourceHandlers
   readonly #version: Signal<number>
@@ -39,13 +40,14 @@ export class SqlSource {
 
   constructor(
     engine: QueryEngine,
-    query: { key: string; sql: string; binds: Binds; shape: RowShape },
+    query: { key: string; sql: string; binds: Binds; rowKey: RowKey | undefined; shape: RowShape },
     handlers: SourceHandlers,
   ) {
     this.#engine = engine
     this.key = query.key
     this.#sql = query.sql
     this.#binds = query.binds
+    this.#rowKey = query.rowKey
     this.#shape = query.shape
     this.#handlers = handlers
     this.#version = signal(0, {
@@ -76,7 +78,7 @@ export class SqlSource {
   /** The current rows. The source must be watched, or be closed by its owner later. */
   peek(): readonly unknown[] {
     if (this.#live === undefined) {
-      this.#live = this.#engine.openLive(this.#sql, this.#binds)
+      this.#live = this.#engine.openLive(this.#sql, this.#binds, this.#rowKey)
       this.#handlers.onOpen(this.#live, this)
     }
     if (this.#isStale) {

@@ -229,17 +229,20 @@ const rowQuery = (
   }
   let query: CompiledQuery<unknown> | undefined
   const compile = () => {
-    query ??= compiled(
-      info,
-      `SELECT * FROM ${quoteTable(info.name)} WHERE id = ?`,
-      [id],
-      'rows',
-      ['id', 'value'],
-      [undefined, info.column('value')?.codec().decode],
-      'objects',
-      ([row]) =>
-        row === undefined ? values.initial(overrides) : (row as { value: unknown }).value,
-    )
+    query ??= {
+      rowKey: { column: info.columns.findIndex(({ name }) => name === 'id'), parameter: 1 },
+      ...compiled(
+        info,
+        `SELECT * FROM ${quoteTable(info.name)} WHERE id = ?`,
+        [id],
+        'rows',
+        ['id', 'value'],
+        [undefined, info.column('value')?.codec().decode],
+        'objects',
+        ([row]) =>
+          row === undefined ? values.initial(overrides) : (row as { value: unknown }).value,
+      ),
+    }
     return query
   }
   return {

@@ -23,6 +23,7 @@ import type {
   EventRecord,
   Materialize,
   Receipts,
+  RowKey,
   RowShape,
   SeqNum,
   StatementInfo,
@@ -231,11 +232,20 @@ export class ClientSession implements StateReader {
     return this.#statements.prepare(sql)
   }
 
-  /** Returns the number of a live query, to be ended with `closeLive`. */
-  openLive(sql: string, binds: Binds): number {
+  /**
+   * Returns the number of a live query, to be ended with `closeLive`. With a `rowKey`, a commit that
+   * changes no row of that key leaves it alone.
+   */
+  openLive(sql: string, binds: Binds, rowKey?: RowKey): number {
     this.#live()
     const { info, bytes } = this.#statements.bind(sql, binds)
-    const id = this.#module._ls_live_open(this.#slot, info.id, bytes)
+    const id = this.#module._ls_live_open(
+      this.#slot,
+      info.id,
+      bytes,
+      rowKey?.column ?? 0,
+      rowKey?.parameter ?? 0,
+    )
     if (id < 0) throw this.#statements.lastError()
     this.#liveColumns.set(id, info.columns)
     return id

@@ -6,6 +6,15 @@
 export type BindValue = null | number | bigint | string | boolean | Uint8Array
 
 /** By position, or by name (with or without the leading `$`, `:` or `@`). */
+/**
+ * What all rows that a query can see have in common: `column`, from 0, of its only table equals its
+ * bind number `parameter`, from 1.
+ */
+export interface RowKey {
+  readonly column: number
+  readonly parameter: number
+}
+
 export type Binds = readonly BindValue[] | Readonly<Record<string, BindValue>>
 
 /** What SQLite returns. Integers beyond 2^53 come as bigint. */
