@@ -2,8 +2,8 @@
 // tables, known since it was compiled; a commit's write set is the union of its statements' tables.
 // A query that sees the rows of one key only is not run for a commit that changed no such row.
 //
-// Knows tables and changesets, not events. A live query is named by a number that its session hands to JavaScript;
-// the number dies with Close.
+// Knows tables and changesets, not events. A live query is named by a number that its session hands
+// to JavaScript; the number dies with Close.
 //
 // It keeps the packed bytes of each query's last result, so that a re-run with the same outcome
 // crosses nothing and wakes nobody (up to limits::kLiveResultBytesMax in all; beyond that every run

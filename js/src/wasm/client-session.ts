@@ -233,8 +233,8 @@ export class ClientSession implements StateReader {
   }
 
   /**
-   * Returns the number of a live query, to be ended with `closeLive`. With a `rowKey`, a commit that
-   * changes no row of that key leaves it alone.
+   * Returns the number of a live query, to be ended with `closeLive`. With a `rowKey`, a commit
+   * that changes no row of that key leaves it alone.
    */
   openLive(sql: string, binds: Binds, rowKey?: RowKey): number {
     this.#live()
