@@ -5,17 +5,10 @@
  * profile), returns metrics and knows nothing of the other side.
  */
 
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { launchBrowser } from './browser.mjs'
 import { startCpuCount } from './cpu.mjs'
 import { fileSizes } from './server.mjs'
@@ -51,13 +44,18 @@ const withBrowser = async (side, { profile, use }) => {
   }
 }
 
-// Chromium marks a profile in use by links named Singleton*, which must not travel.
-const copyProfile = (from, to) =>
-  cpSync(from, to, {
-    preserveTimestamps: true,
-    recursive: true,
-    filter: (source) => !basename(source).startsWith('Singleton'),
-  })
+/**
+ * With the times of the files to the nanosecond, which cpSync rounds: who reads them must not see
+ * that it is a copy. Chromium marks a profile in use by links named Singleton*, which must not
+ * travel.
+ */
+const copyProfile = (from, to) => {
+  mkdirSync(to, { recursive: true })
+  execFileSync('cp', ['-Rp', `${from}/.`, to])
+  for (const name of readdirSync(to)) {
+    if (name.startsWith('Singleton')) rmSync(join(to, name), { force: true })
+  }
+}
 
 /**
  * The profile of a browser that has `events` events in the log and has loaded the page a few times,
