@@ -383,23 +383,53 @@ export class TestWorker implements WorkerLike {
 }
 
 /**
- * One shared worker for a name, as a browser keeps it; `script` gets a port for each connection.
+ * One shared worker for a name, as a browser keeps it; `start` runs its script and returns what gets
+ * a port for each connection. It ends with the last page; the next one starts it anew.
  */
 export class TestSharedWorkers {
-  readonly #scripts = new Map<string, (port: TestPort) => void>()
-  readonly #start: (name: string) => (port: TestPort) => void
+  readonly #running = new Map<string, RunningSharedWorker>()
+  readonly #start: (name: string, context: TestContext) => (port: TestPort) => void
+  /** How often a script was started. */
+  starts = 0
 
-  constructor(start: (name: string) => (port: TestPort) => void) {
+  constructor(start: (name: string, context: TestContext) => (port: TestPort) => void) {
     this.#start = start
   }
 
   connect(name: string, context: TestContext): SharedWorkerLike {
-    const script = this.#scripts.get(name) ?? this.#start(name)
-    this.#scripts.set(name, script)
     const { port1, port2 } = TestPort.channel()
-    setImmediate(() => script(port2))
+    const worker = this.#running.get(name) ?? this.#run(name)
+    port2.ownedBy(worker.context)
+    worker.pages.add(context)
+    context.onDeath(() => {
+      worker.pages.delete(context)
+      if (worker.pages.size === 0) worker.context.kill()
+    })
+    setImmediate(() => worker.context.alive && worker.connect(port2))
     return { port: port1.ownedBy(context), addEventListener: () => undefined }
   }
+
+  /** As when the process dies that it runs in. */
+  kill(): void {
+    for (const { context } of this.#running.values()) context.kill()
+  }
+
+  #run(name: string): RunningSharedWorker {
+    this.starts += 1
+    const context = new TestContext()
+    const pages = new Set<TestContext>()
+    const worker = { context, pages, connect: this.#start(name, context) }
+    this.#running.set(name, worker)
+    context.onDeath(() => this.#running.delete(name))
+    return worker
+  }
+}
+
+interface RunningSharedWorker {
+  readonly context: TestContext
+  /** It ends with the last of them. */
+  readonly pages: Set<TestContext>
+  connect(port: TestPort): void
 }
 
 /** `new MessageChannel()` in `context`. */

@@ -25,7 +25,6 @@ import {
   TestContext,
   TestLocks,
   TestOpfs,
-  TestPort,
   TestSharedWorkers,
   TestStorage,
   TestWorker,
@@ -63,10 +62,11 @@ export class EngineOrigin {
   readonly warnings: string[] = []
   readonly #clientId = `client${++devices}`
   readonly #sync: SyncOptions | undefined
-  readonly #sharedWorkers = new TestSharedWorkers(() => {
+  readonly sharedWorkers: TestSharedWorkers = new TestSharedWorkers((_, context) => {
     const broker = new Broker({
-      locks: this.locks.for(new TestContext()),
-      createChannel: () => TestPort.channel(),
+      locks: this.locks.for(context),
+      createChannel: () => channelIn(context),
+      nonce: String(this.sharedWorkers.starts),
     })
     return (port) => broker.connect(port)
   })
@@ -164,7 +164,7 @@ export class EngineOrigin {
         locks: this.locks.for(context),
         createChannel: () => channelIn(context),
         spawnWorker: () => new TestWorker(context, script),
-        spawnSharedWorker: (workerName) => this.#sharedWorkers.connect(workerName, context),
+        spawnSharedWorker: (workerName) => this.sharedWorkers.connect(workerName, context),
         nonce: name,
         warn: () => undefined,
       },

@@ -26,7 +26,6 @@ import {
   TestContext,
   TestLocks,
   TestOpfs,
-  TestPort,
   TestSharedWorkers,
   TestWorker,
   UnsyncedLeader,
@@ -120,6 +119,8 @@ export class TestOrigin {
   readonly opfs = new TestOpfs()
   /** Thrown by the boot of every leader while it is set. */
   bootFailure: Error | undefined
+  /** Runs before the broker, in every shared worker that starts. */
+  sharedWorkerScript: (context: TestContext) => void = () => undefined
   readonly #sharedWorkers = new Map<string, TestSharedWorkers>()
   #tabs = 0
 
@@ -134,13 +135,15 @@ export class TestOrigin {
     return new TestTab(this, `t${this.#tabs}`, options)
   }
 
-  sharedWorkers(build: string): TestSharedWorkers {
+  sharedWorkers(build = 'build-1'): TestSharedWorkers {
     const known = this.#sharedWorkers.get(build)
     if (known !== undefined) return known
-    const workers = new TestSharedWorkers(() => {
+    const workers = new TestSharedWorkers((_, context) => {
+      this.sharedWorkerScript(context)
       const broker = new Broker({
-        locks: this.locks.for(new TestContext()),
-        createChannel: () => TestPort.channel(),
+        locks: this.locks.for(context),
+        createChannel: () => channelIn(context),
+        nonce: `${build}-${workers.starts}`,
       })
       return (port) => broker.connect(port)
     })
@@ -198,7 +201,7 @@ export class TestTab {
         return worker
       },
       spawnSharedWorker: (workerName) =>
-        origin.sharedWorkers(options.build ?? 'build-1').connect(workerName, this.context),
+        origin.sharedWorkers(options.build).connect(workerName, this.context),
       nonce: name,
       warn: (message) => this.warnings.push(message),
     }

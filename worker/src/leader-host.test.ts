@@ -72,7 +72,7 @@ beforeEach(() => {
 })
 
 const init = (overrides: object = {}): void => {
-  const [forSession, forBroker] = [TestPort.channel(), TestPort.channel()]
+  const forSession = TestPort.channel()
   session = forSession.port1
   heard = []
   session.addEventListener('message', ({ data }) => {
@@ -89,10 +89,9 @@ const init = (overrides: object = {}): void => {
       directory: 'd',
       resetPersistence: false,
       sessionPort: forSession.port2,
-      brokerPort: forBroker.port2,
       ...overrides,
     },
-    [forSession.port2, forBroker.port2] as unknown as Transferable[],
+    [forSession.port2 as unknown as Transferable],
   )
 }
 const sendEngine = (): void => tab.postMessage({ type: 'engine', wasmModule: emptyModule })

@@ -100,6 +100,9 @@ export class LeaderHost {
   #bootImage: BootImageKeeper | undefined
   #releaseLock: () => void = () => undefined
   #isReceiving = false
+  #broker: { close(): void } | undefined
+  /** Of other tabs, by the names of their locks. */
+  #sessions = new Map<string, ServedSession>()
 
   /** Starts while the lock is waited for and the files are opened. */
   readonly #engine: Promise<OpenLeader>
@@ -134,9 +137,19 @@ export class LeaderHost {
   }
 
   #receive(message: TabToWorker<PortLike>): void {
-    if (message.type === 'init') this.#init(message)
-    else if (message.type === 'engine') this.#engineArrived(message.wasmModule)
-    else void this.#shutdown()
+    switch (message.type) {
+      case 'init':
+        this.#init(message)
+        break
+      case 'engine':
+        this.#engineArrived(message.wasmModule)
+        break
+      case 'broker':
+        this.#acceptFrom(message.port)
+        break
+      case 'shutdown':
+        void this.#shutdown()
+    }
   }
 
   #init(init: InitMessage<PortLike>): void {
@@ -151,17 +164,23 @@ export class LeaderHost {
     }
     this.#state = 'booting'
     this.#server.connect(init.sessionPort)
-    this.#acceptFrom(init.brokerPort)
     this.#boot = this.#runBoot(init)
   }
 
-  /** Sessions of other tabs come and go through the broker's port. */
+  /**
+   * Sessions of other tabs come and go through the broker's port. A broker that follows another one
+   * knows nothing of its sessions, and cannot tell when they go: those that live come anew.
+   */
   #acceptFrom(brokerPort: PortLike): void {
+    this.#broker?.close()
+    for (const session of this.#sessions.values()) session.drop()
     const sessions = new Map<string, ServedSession>()
+    this.#sessions = sessions
     const broker = new TypedPort<never, BrokerToLeader<PortLike>>(
       brokerPort,
       checkBrokerToLeader<PortLike>,
     )
+    this.#broker = broker
     broker.listen({
       onMessage: (message) => {
         sessions.get(message.session)?.drop()

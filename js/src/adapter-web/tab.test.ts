@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { settle, TestStorage, TestWorker } from '../../test/doubles.js'
 import { TestOrigin, type TestTab } from '../../test/origin.js'
 import { LiveStoreError } from '../errors.js'
+import { brokerFailuresMax, brokerReadyWaitFirstMs, brokerSettledMs } from './broker-link.js'
 import { Journals } from './journals.js'
 import { leaderUnreachableCheckMs, workerCrashesPerMinuteMax, workerStartWaitMsMax } from './tab.js'
 
@@ -211,6 +212,126 @@ describe('a session that goes', () => {
   })
 })
 
+describe('a shared worker that goes', () => {
+  test('with the leader: the next tab leads, and the third one is confirmed by it', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    first.kill()
+    origin.sharedWorkers().kill()
+    second.commit('s')
+    third.commit('t')
+    await settle()
+    expect(leaders(first, second, third)).toEqual(['t2'])
+    expect(origin.stored.toSorted()).toEqual(['s', 't'])
+    expect(third.pending).toEqual([])
+    expect([second.shown, third.shown]).toEqual([origin.stored, origin.stored])
+  })
+
+  test('before the leader: its place is taken by another, and by the next leader', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    origin.sharedWorkers().kill()
+    await settle()
+    first.kill()
+    await settle()
+    third.commit('t')
+    await settle()
+    expect(origin.stored).toEqual(['t'])
+    expect(second.shown).toEqual(['t'])
+    expect(origin.sharedWorkers().starts).toBe(2)
+  })
+
+  test('alone, amid commits: every tab joins again; no event is lost or doubled', async () => {
+    const tabs = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    for (let i = 0; i < 20; i++) {
+      for (const tab of tabs) tab.commit(`${tab.name}-${i}`)
+      await new Promise((resolve) => setImmediate(resolve))
+      if (i % 8 === 4) origin.sharedWorkers().kill()
+    }
+    await settle()
+    expect(leaders(...tabs)).toEqual(['t1'])
+    expect(origin.stored).toHaveLength(60)
+    expect(new Set(origin.stored).size).toBe(60)
+    for (const tab of tabs) {
+      expect(tab.shown).toEqual(origin.stored)
+      expect([tab.pending, tab.failures, tab.warnings]).toEqual([[], [], []])
+    }
+  })
+
+  test('while tabs boot: they boot all the same', async () => {
+    const first = origin.openTab()
+    await settle()
+    const [second, third] = [origin.openTab(), origin.openTab()]
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+    origin.sharedWorkers().kill()
+    await settle()
+    third.commit('t')
+    await settle()
+    expect([first.shown, second.shown, third.shown]).toEqual([['t'], ['t'], ['t']])
+  })
+
+  test('with a session: the leader does not go on serving that one', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    second.kill()
+    origin.sharedWorkers().kill()
+    await settle()
+    const storage = new TestStorage()
+    const journals = new Journals(
+      { localStorage: () => storage, onError: () => undefined },
+      'store',
+    )
+    journals.write(second.name, new TextEncoder().encode('["left by t2"]'))
+    // A journal is taken in only once the session that wrote it is gone.
+    const fourth = origin.openTab({
+      journals: new Journals({ localStorage: () => storage, onError: () => undefined }, 'store'),
+    })
+    await settle()
+    expect([first.shown, third.shown, fourth.shown]).toEqual(Array(3).fill(['left by t2']))
+  })
+
+  test('before it was ready: the connection is made again', async () => {
+    let deaf = 1
+    origin.sharedWorkerScript = (context) => {
+      if (deaf-- > 0) context.kill()
+    }
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await origin.clock.advance(brokerReadyWaitFirstMs)
+    second.commit('s')
+    await settle()
+    expect(first.shown).toEqual(['s'])
+    expect(second.failures).toEqual([])
+  })
+
+  test('again and again: a follower fails and says why, the leader goes on', async () => {
+    origin.sharedWorkerScript = (context) => setImmediate(() => context.kill())
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await origin.clock.advance(brokerReadyWaitFirstMs * 2 ** brokerFailuresMax)
+    expect(second.failures.map(({ code }) => code)).toEqual(['Unsupported'])
+    expect(second.failures[0]?.message).toContain(`${brokerFailuresMax} times in a row`)
+    expect(first.warnings).toHaveLength(1)
+    expect(origin.sharedWorkers().starts).toBeLessThanOrEqual(2 * brokerFailuresMax)
+    first.commit('f')
+    await settle()
+    expect(origin.stored).toEqual(['f'])
+  })
+
+  test('now and then is replaced each time', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    for (let i = 0; i < brokerFailuresMax * 2; i++) {
+      origin.sharedWorkers().kill()
+      await settle()
+      await origin.clock.advance(brokerSettledMs)
+    }
+    second.commit('s')
+    await settle()
+    expect(first.shown).toEqual(['s'])
+    expect([first.warnings, second.failures]).toEqual([[], []])
+  })
+})
+
 describe('a worker that crashes', () => {
   test('is replaced, and the session goes on with what is stored', async () => {
     const [first, second] = [origin.openTab(), origin.openTab()]
@@ -251,6 +372,7 @@ describe('a worker that crashes', () => {
     expect(tab.workers).toHaveLength(workerCrashesPerMinuteMax + 1)
     expect(tab.failures.map(({ code }) => code)).toEqual(['Internal'])
     expect(tab.failures[0]?.message).toContain('unreachable')
+    tab.kill()
     expect(origin.locks.heldNames()).toEqual([])
   })
 

@@ -15,31 +15,22 @@
  * worker. The browser is passed in.
  */
 
-import type {
-  ChannelLike,
-  Clock,
-  LocksLike,
-  PortLike,
-  SharedWorkerLike,
-  WorkerLike,
-} from '../env.js'
+import type { ChannelLike, PortLike, WorkerLike } from '../env.js'
 import { errorFromReply, LiveStoreError, messageOf } from '../errors.js'
 import {
-  type BrokerToTab,
   leaderLockName,
   leaderWorkerName,
   protocolVersion,
   type StorageMode,
   sessionLockName,
-  sharedWorkerName,
-  type TabToBroker,
   type TabToWorker,
   tabLockName,
   type WorkerToTab,
 } from '../protocol/messages.js'
 import { TypedPort } from '../protocol/port.js'
-import { checkBrokerToTab, checkWorkerToTab } from '../protocol/validate.js'
+import { checkWorkerToTab } from '../protocol/validate.js'
 import type { LeaderPort, LinkHandlers } from '../store/adapter.js'
+import { BrokerLink, type BrokerLinkEnv } from './broker-link.js'
 import type { Journals } from './journals.js'
 import { openLeaderPort } from './leader-port.js'
 
@@ -61,12 +52,9 @@ export const leaderUnreachableCheckMs = 5_000
 
 const minuteMs = 60_000
 
-export interface TabEnv {
-  readonly clock: Clock
-  readonly locks: LocksLike
+export interface TabEnv extends BrokerLinkEnv {
   createChannel(): ChannelLike
   spawnWorker(name: string): WorkerLike
-  spawnSharedWorker(name: string): SharedWorkerLike
   /** Unlike any other, also among tabs that share a session id. */
   readonly nonce: string
   warn(message: string): void
@@ -97,14 +85,12 @@ interface Leadership {
   release(): void
 }
 
-type BrokerPort = TypedPort<TabToBroker<PortLike>, BrokerToTab<PortLike>>
-
 export class Tab {
   readonly #env: TabEnv
   readonly #options: TabOptions
   readonly #sessionLock: string
-  /** Made when first needed: starting the shared worker would slow down the boot of a lone tab. */
-  #broker: BrokerPort | undefined
+  /** Used when needed only: starting the shared worker would slow down the boot of a lone tab. */
+  readonly #broker: BrokerLink
   /** Aborted by `close` and by a failure: whatever still waits for a lock stops waiting. */
   readonly #over = new AbortController()
 
@@ -138,6 +124,11 @@ export class Tab {
     this.#options = options
     const { storeId, sessionId } = options
     this.#sessionLock = sessionLockName(storeId, sessionId, env.nonce)
+    this.#broker = new BrokerLink(env, storeId, {
+      onJoined: () => this.#watchForUnreachableLeader(this.#portsSeen, 0),
+      onLeaderPort: (port) => this.#handOver(port),
+      onTrouble: (error) => this.#onBrokerTrouble(error),
+    })
     this.workerUnderway = new Promise((resolve) => {
       const cancel = env.clock.after(workerStartWaitMsMax, resolve)
       this.#workerUnderway = () => {
@@ -229,20 +220,12 @@ export class Tab {
   #follow(sessionLockHeld: Promise<void>): void {
     const following = Symbol('following')
     this.#following = following
-    const broker = this.#connectBroker()
+    this.#broker.connect()
     sessionLockHeld.then(
       () => {
         if (this.#following !== following) return
-        const { storeId, sessionId } = this.#options
         this.#joined = true
-        broker?.post({
-          type: 'join',
-          protocol: protocolVersion,
-          storeId,
-          sessionId,
-          lockName: this.#sessionLock,
-        })
-        this.#watchForUnreachableLeader(this.#portsSeen, 0)
+        this.#broker.join(this.#options.sessionId, this.#sessionLock)
       },
       (thrown: unknown) =>
         this.#fail(new LiveStoreError('Internal', `no session lock: ${messageOf(thrown)}`)),
@@ -254,52 +237,18 @@ export class Tab {
     if (!this.#joined) return
     this.#joined = false
     this.#stopLeaderWatch()
-    this.#broker?.post({ type: 'leave' })
-  }
-
-  #connectBroker(): BrokerPort | undefined {
-    if (this.#broker !== undefined) return this.#broker
-    let sharedWorker: SharedWorkerLike
-    try {
-      sharedWorker = this.#env.spawnSharedWorker(sharedWorkerName(this.#options.storeId))
-    } catch (thrown) {
-      this.#onBrokerTrouble(asSpawnError('shared worker', thrown))
-      return undefined
-    }
-    sharedWorker.addEventListener('error', ({ message }) =>
-      this.#onBrokerTrouble(
-        asSpawnError('shared worker', new Error(message ?? 'its script did not load')),
-      ),
-    )
-    this.#broker = new TypedPort(sharedWorker.port, checkBrokerToTab<PortLike>)
-    this.#broker.listen({
-      onMessage: (message) => this.#onBrokerMessage(message),
-      onMalformed: (problem) =>
-        this.#onBrokerTrouble(
-          new LiveStoreError('ProtocolMismatch', `the shared worker sent ${problem}`),
-        ),
-    })
-    return this.#broker
-  }
-
-  #onBrokerMessage(message: BrokerToTab<PortLike>): void {
-    if (message.type === 'error') {
-      this.#onBrokerTrouble(errorFromReply(message))
-    } else if (this.#joined) {
-      this.#handOver(message.port)
-    } else {
-      // It was on its way when this tab was promoted.
-      message.port.close?.()
-    }
+    this.#broker.leave()
   }
 
   /** A leading tab can do without the broker; the other tabs notice for themselves. */
   #onBrokerTrouble(error: LiveStoreError): void {
+    this.#stopLeaderWatch()
     if (this.#leadership === undefined) this.#fail(error)
     else this.#env.warn(`other tabs cannot be served: ${error.message}`)
   }
 
   #watchForUnreachableLeader(portsBefore: number, suspicions: number): void {
+    this.#stopLeaderWatch()
     this.#stopLeaderWatch = this.#env.clock.after(leaderUnreachableCheckMs, () => {
       void this.#env.locks.query().then(({ held }) => {
         if (!this.#joined || this.#portsSeen > portsBefore || this.#over.signal.aborted) return
@@ -350,9 +299,8 @@ export class Tab {
     }
     this.#leadership = leadership
     const session = this.#env.createChannel()
-    const broker = this.#env.createChannel()
     leadership.worker.listen({
-      onMessage: (message) => this.#onWorkerMessage(leadership, message, broker.port1),
+      onMessage: (message) => this.#onWorkerMessage(leadership, message),
       onMalformed: (problem) =>
         this.#failLeadership(
           leadership,
@@ -374,9 +322,8 @@ export class Tab {
         directory: this.#options.directory,
         resetPersistence,
         sessionPort: session.port2,
-        brokerPort: broker.port2,
       },
-      [session.port2, broker.port2] as unknown as Transferable[],
+      [session.port2 as unknown as Transferable],
     )
     this.#options.wasmModule.then(
       (wasmModule) => leadership.worker.post({ type: 'engine', wasmModule }),
@@ -386,7 +333,7 @@ export class Tab {
     this.#handOver(session.port1)
   }
 
-  #onWorkerMessage(leadership: Leadership, message: WorkerToTab, brokerPort: PortLike): void {
+  #onWorkerMessage(leadership: Leadership, message: WorkerToTab): void {
     if (this.#leadership !== leadership) return
     leadership.spoke = true
     this.#workerUnderway()
@@ -395,7 +342,7 @@ export class Tab {
         this.#watchLeader(leadership)
         break
       case 'receiving':
-        this.#announce(brokerPort)
+        this.#announce(leadership)
         break
       case 'error':
         this.#failLeadership(leadership, errorFromReply(message))
@@ -409,14 +356,13 @@ export class Tab {
     }
   }
 
-  /** Other tabs may come. */
-  #announce(port: PortLike): void {
-    const { storeId } = this.#options
-    const lockName = leaderLockName(storeId)
-    this.#connectBroker()?.post(
-      { type: 'lead', protocol: protocolVersion, storeId, lockName, port },
-      [port as unknown as Transferable],
-    )
+  /** Other tabs may come, through this broker and through any that follows it. */
+  #announce({ worker }: Leadership): void {
+    this.#broker.lead(() => {
+      const { port1, port2 } = this.#env.createChannel()
+      worker.post({ type: 'broker', port: port2 }, [port2 as unknown as Transferable])
+      return port1
+    })
   }
 
   /** The worker holds the leader lock, which tells if it dies. */
@@ -457,6 +403,7 @@ export class Tab {
 
   #endLeadership(leadership: Leadership): void {
     this.#leadership = undefined
+    this.#broker.leave()
     leadership.over.abort()
     leadership.worker.close()
     leadership.terminate()
@@ -490,7 +437,7 @@ export class Tab {
     this.#shutdownDone()
     this.#workerUnderway()
     this.#over.abort()
-    this.#broker?.close()
+    this.#broker.close()
   }
 }
 

@@ -216,8 +216,11 @@ export type TabToBroker<Port> =
     }
 
 export type BrokerToTab<Port> =
+  /** It is there, and `join` and `lead` are heard. It holds the lock for as long as it lives. */
+  | { readonly type: 'ready'; readonly lockName?: string }
   /** The way to a leader. Every earlier `leader-port` is dead. */
-  { readonly type: 'leader-port'; readonly port: Port } | ErrorMessage
+  | { readonly type: 'leader-port'; readonly port: Port }
+  | ErrorMessage
 
 /** `session` is the name of the session's lock: it tells apart tabs that share a session id. */
 export type BrokerToLeader<Port> =
@@ -238,12 +241,13 @@ export interface InitMessage<Port> {
   /** Remove what is stored before opening it. */
   readonly resetPersistence: boolean
   readonly sessionPort: Port
-  readonly brokerPort: Port
 }
 
 export type TabToWorker<Port> =
   | InitMessage<Port>
   | { readonly type: 'engine'; readonly wasmModule: WebAssembly.Module }
+  /** Sessions come by this port. Those that came by the port before come anew. */
+  | { readonly type: 'broker'; readonly port: Port }
   | { readonly type: 'shutdown' }
 
 export type WorkerToTab =
@@ -273,6 +277,9 @@ export const leaderLockName = (storeId: string): string => `livestore-wasm-leade
 /** Held by a tab while its session lives. The nonce tells apart tabs that share a session id. */
 export const sessionLockName = (storeId: string, sessionId: string, nonce: string): string =>
   `livestore-wasm-session-${storeId}-${sessionId}-${nonce}`
+
+/** Held by a broker for its life. The nonce tells apart those that follow each other. */
+export const brokerLockName = (nonce: string): string => `livestore-wasm-broker-${nonce}`
 
 export const sharedWorkerName = (storeId: string): string => `livestore-wasm-${storeId}`
 

@@ -145,7 +145,11 @@ const tabToBroker: Shapes = {
 export const checkTabToBroker = <Port>(data: unknown): Checked<TabToBroker<Port>> =>
   check(data, tabToBroker)
 
-const brokerToTab: Shapes = { 'leader-port': () => ({ port }), error: () => error }
+const brokerToTab: Shapes = {
+  ready: () => ({ lockName: optional(text) }),
+  'leader-port': () => ({ port }),
+  error: () => error,
+}
 
 export const checkBrokerToTab = <Port>(data: unknown): Checked<BrokerToTab<Port>> =>
   check(data, brokerToTab)
@@ -166,8 +170,8 @@ const tabToWorker: Shapes = {
     directory: text,
     resetPersistence: flag,
     sessionPort: port,
-    brokerPort: port,
   }),
+  broker: () => ({ port }),
   engine: () => ({ wasmModule: module }),
   shutdown: () => ({}),
 }
