@@ -383,8 +383,8 @@ export class TestWorker implements WorkerLike {
 }
 
 /**
- * One shared worker for a name, as a browser keeps it; `start` runs its script and returns what gets
- * a port for each connection. It ends with the last page; the next one starts it anew.
+ * One shared worker for a name, as a browser keeps it; `start` runs its script and returns what
+ * gets a port for each connection. It ends with the last page; the next one starts it anew.
  */
 export class TestSharedWorkers {
   readonly #running = new Map<string, RunningSharedWorker>()
