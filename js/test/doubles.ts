@@ -94,6 +94,8 @@ export const settle = async (): Promise<void> => {
 /** A tab or worker that can die. What belongs to it dies with it, in the way a browser does it. */
 export class TestContext {
   #alive = true
+  #frozen = false
+  #waiting: (() => void)[] = []
   readonly #onDeath: (() => void)[] = []
 
   get alive(): boolean {
@@ -103,6 +105,23 @@ export class TestContext {
   onDeath(task: () => void): void {
     if (this.#alive) this.#onDeath.push(task)
     else task()
+  }
+
+  /** Nothing runs in it, and what it holds it keeps. */
+  freeze(): void {
+    this.#frozen = true
+  }
+
+  /** It goes on, with all that has come meanwhile, in order. */
+  thaw(): void {
+    this.#frozen = false
+    for (const task of this.#waiting.splice(0)) setImmediate(() => this.run(task))
+  }
+
+  /** Runs `task` as soon as anything runs here. */
+  run(task: () => void): void {
+    if (this.#frozen) this.#waiting.push(task)
+    else if (this.#alive) task()
   }
 
   /** As closing a tab or terminating a worker: at once, with no chance to say a word. */
@@ -171,9 +190,7 @@ export class TestLocks {
             this.#grantNext(name)
           }
           context.onDeath(release)
-          queueMicrotask(() => {
-            if (context.alive) void run({ name }).then(release)
-          })
+          queueMicrotask(() => context.run(() => void run({ name }).then(release)))
         },
       }
       if (options.signal?.aborted === true) return reject(options.signal.reason)
@@ -303,11 +320,16 @@ export class TestPort implements PortLike {
   /** A task for each message, in line with all others: a turn asked for now comes after it. */
   #deliverOne(): void {
     setImmediate(() => {
-      if (this.#closed || this.#inbox.length === 0) return
-      const data = this.#inbox.shift()
-      if (this.#owner !== undefined) for (const port of portsIn(data)) port.ownedBy(this.#owner)
-      this.dispatch('message', { data })
+      if (this.#owner === undefined) this.#deliver()
+      else this.#owner.run(() => this.#deliver())
     })
+  }
+
+  #deliver(): void {
+    if (this.#closed || this.#inbox.length === 0) return
+    const data = this.#inbox.shift()
+    if (this.#owner !== undefined) for (const port of portsIn(data)) port.ownedBy(this.#owner)
+    this.dispatch('message', { data })
   }
 }
 

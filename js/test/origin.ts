@@ -239,6 +239,21 @@ export class TestTab {
     this.context.kill()
   }
 
+  /** As the browser does it to a page that is not looked at, which is told before; or without. */
+  freeze({ isTold }: { isTold: boolean }): void {
+    if (isTold) this.tab.pause()
+    for (const context of this.#contexts) context.freeze()
+  }
+
+  thaw(): void {
+    for (const context of this.#contexts) context.thaw()
+    this.tab.resume()
+  }
+
+  get #contexts(): TestContext[] {
+    return [this.context, ...this.workers.map(({ context }) => context)]
+  }
+
   /** As when the browser ends it: nothing more is said. */
   kill(): void {
     this.context.kill()

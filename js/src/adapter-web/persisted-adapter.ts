@@ -13,6 +13,7 @@ import { loadEngine } from '../wasm/load.js'
 import { readIds } from './ids.js'
 import { Journals } from './journals.js'
 import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
+import { watchPageLife } from './page-life.js'
 import { readBootImage } from './read-boot-image.js'
 import { checkRequirements } from './requirements.js'
 import { spawnSharedWorker, spawnWorker } from './spawn.js'
@@ -76,6 +77,7 @@ const connect = async (
       journals,
     },
   )
+  const stopWatching = watchPageLife(tab)
   try {
     const engine = await loading
     let bootImage = await reading
@@ -97,10 +99,12 @@ const connect = async (
       start: (handlers) => tab.start(handlers),
       close: () => {
         removeEventListener('storage', onStorage)
+        stopWatching()
         return tab.close()
       },
     }
   } catch (thrown) {
+    stopWatching()
     await tab.close()
     throw thrown
   }

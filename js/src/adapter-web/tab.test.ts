@@ -212,6 +212,125 @@ describe('a session that goes', () => {
   })
 })
 
+describe('a page that is frozen', () => {
+  test('hands the lead over, and follows when it is back', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    first.commit('before')
+    await settle()
+    first.freeze({ isTold: true })
+    second.commit('meanwhile')
+    await settle()
+    expect(leaders(first, second)).toEqual(['t2'])
+    expect(origin.stored).toEqual(['before', 'meanwhile'])
+    first.thaw()
+    first.commit('after')
+    await settle()
+    expect(leaders(first, second)).toEqual(['t2'])
+    expect(origin.stored).toEqual(['before', 'meanwhile', 'after'])
+    expect([first.shown, second.shown]).toEqual([origin.stored, origin.stored])
+  })
+
+  test('amid its commits loses none of them, and doubles none', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    for (let i = 0; i < 30; i++) {
+      first.commit(`f${i}`)
+      second.commit(`s${i}`)
+      if (i === 10) first.freeze({ isTold: true })
+      if (i === 20) first.thaw()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await settle()
+    expect(origin.stored).toHaveLength(60)
+    expect(new Set(origin.stored).size).toBe(60)
+    expect([first.shown, second.shown]).toEqual([origin.stored, origin.stored])
+  })
+
+  test('holds nothing while it is, and leads again if nobody else does', async () => {
+    const tab = origin.openTab()
+    await settle()
+    tab.freeze({ isTold: true })
+    await settle()
+    // The shared worker is no part of the page, and is not frozen.
+    expect(origin.locks.heldNames()).toEqual(['livestore-wasm-broker-build-1-1'])
+    expect([...origin.opfs.files.values()].some((file) => file.open)).toBe(false)
+    tab.thaw()
+    tab.commit('e1')
+    await settle()
+    expect(leaders(tab)).toEqual(['t1'])
+    expect(origin.stored).toEqual(['e1'])
+  })
+
+  test('leaves its place in line: the one behind it leads', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    second.freeze({ isTold: true })
+    await settle()
+    first.kill()
+    await settle()
+    expect(leaders(first, second, third)).toEqual(['t3'])
+    third.commit('t')
+    second.thaw()
+    await settle()
+    expect(second.shown).toEqual(['t'])
+  })
+
+  test('while it boots boots on when it is back, whoever leads then', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    first.freeze({ isTold: true })
+    await settle()
+    second.commit('s')
+    await settle()
+    first.thaw()
+    await settle()
+    expect(leaders(first, second)).toEqual(['t2'])
+    expect(first.shown).toEqual(['s'])
+  })
+
+  test('again and again is always back', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    for (let i = 0; i < 6; i++) {
+      await settle()
+      const tab = i % 2 === 0 ? first : second
+      tab.freeze({ isTold: true })
+      tab.freeze({ isTold: true })
+      await settle()
+      tab.thaw()
+      tab.thaw()
+      tab.commit(`e${i}`)
+    }
+    await settle()
+    expect(leaders(first, second)).toHaveLength(1)
+    expect(origin.stored).toHaveLength(6)
+    expect([first.shown, second.shown]).toEqual([origin.stored, origin.stored])
+  })
+
+  test('and closed without being back leaves nothing behind', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    first.freeze({ isTold: true })
+    await first.close()
+    await second.close()
+    await settle()
+    expect(origin.locks.heldNames()).toEqual([])
+  })
+
+  test('without a word keeps what it holds: nobody writes beside it, and all goes on', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    first.freeze({ isTold: false })
+    second.commit('s')
+    await origin.clock.advance(60_000)
+    expect(leaders(second)).toEqual([])
+    expect([origin.stored, second.shown, second.failures]).toEqual([[], ['s'], []])
+    first.thaw()
+    await settle()
+    expect(origin.stored).toEqual(['s'])
+    expect([first.shown, second.pending]).toEqual([['s'], []])
+  })
+})
+
 describe('a shared worker that goes', () => {
   test('with the leader: the next tab leads, and the third one is confirmed by it', async () => {
     const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]

@@ -11,6 +11,9 @@
  * nobody ever steals it. The leading tab talks to its worker directly; a follower gets its port
  * from the broker. Every leader change hands a new port to the session, and the one before is dead.
  *
+ * A page may be frozen, or put away and fetched back. What is frozen can do nothing for others, so
+ * it lets go of everything first, `pause`, and begins anew when it is back, `resume`.
+ *
  * Knows no event, no engine and no storage: the compiled engine is a value it passes on to the
  * worker. The browser is passed in.
  */
@@ -91,8 +94,10 @@ export class Tab {
   readonly #sessionLock: string
   /** Used when needed only: starting the shared worker would slow down the boot of a lone tab. */
   readonly #broker: BrokerLink
-  /** Aborted by `close` and by a failure: whatever still waits for a lock stops waiting. */
-  readonly #over = new AbortController()
+  /** Aborted by `pause`, `close` and a failure: what waits for a lock or holds one lets go. */
+  #stay = new AbortController()
+  #state: 'present' | 'paused' | 'over' = 'present'
+  #closing: Promise<void> | undefined
 
   #leadership: Leadership | undefined
   /** Since this tab last began to follow; undefined while it does not. */
@@ -136,7 +141,7 @@ export class Tab {
         resolve()
       }
     })
-    void this.#elect()
+    void this.#elect(this.#stay.signal, options.resetPersistence)
   }
 
   get storageMode(): StorageMode {
@@ -154,8 +159,13 @@ export class Tab {
    * Says bye, lets an own worker take in the last pushes, and lets go of every lock: the next tab
    * in line then leads. Takes at most `workerShutdownWaitMsMax`. Idempotent.
    */
-  async close(): Promise<void> {
-    if (this.#over.signal.aborted) return
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state === 'over') return
     const leadership = this.#leadership
     this.#port?.post({ type: 'bye' })
     if (leadership !== undefined) {
@@ -172,45 +182,66 @@ export class Tab {
     this.#end()
   }
 
+  /**
+   * The page is about to be frozen, or put away: nothing in it will run, its worker included, until
+   * `resume`, or for good. Lets go of everything at once, in the call: a page that keeps a lock,
+   * a file or its place in line while it is frozen would stop all others. Its worker is ended as by
+   * a crash, which costs nothing that was confirmed. Idempotent.
+   */
+  pause(): void {
+    if (this.#state !== 'present') return
+    this.#state = 'paused'
+    this.#port?.post({ type: 'bye' })
+    this.#letGo()
+  }
+
+  /** The page is back: it follows whoever leads now, or leads again. Idempotent. */
+  resume(): void {
+    if (this.#state !== 'paused') return
+    this.#state = 'present'
+    this.#stay = new AbortController()
+    void this.#elect(this.#stay.signal, false)
+  }
+
   // --- election ---------------------------------------------------------------------------------
 
-  async #elect(): Promise<void> {
+  async #elect(signal: AbortSignal, resetPersistence: boolean): Promise<void> {
     const { locks } = this.#env
-    const { storeId, resetPersistence } = this.#options
+    const { storeId } = this.#options
     const name = tabLockName(storeId)
     try {
       const leading = locks.request(name, { ifAvailable: true }, (lock) => {
-        if (lock !== null) return this.#lead(resetPersistence)
+        if (lock !== null) return this.#lead(signal, resetPersistence)
         this.#workerUnderway()
         return false
       })
-      const sessionLockHeld = this.#holdSessionLock()
+      const sessionLockHeld = this.#holdSessionLock(signal)
       // Only a follower needs it, and asks for it again then.
       sessionLockHeld.catch(() => undefined)
       if (!(await leading) && resetPersistence) {
         this.#env.warn(`resetPersistence was ignored: another tab has store ${storeId} open`)
       }
-      while (!this.#over.signal.aborted) {
+      while (!signal.aborted) {
         this.#follow(sessionLockHeld)
-        await locks.request(name, { signal: this.#over.signal }, () => this.#lead(false))
+        await locks.request(name, { signal }, () => this.#lead(signal, false))
       }
     } catch (thrown) {
       // The signal rejects what waits; that is the end we asked for.
-      if (!this.#over.signal.aborted) {
+      if (!signal.aborted) {
         this.#fail(new LiveStoreError('Internal', `the election failed: ${messageOf(thrown)}`))
       }
     }
   }
 
-  /** Held until the tab is closed; a tab that dies lets go of it too, and so is noticed. */
-  #holdSessionLock(): Promise<void> {
+  /** Held until the tab goes; a tab that dies lets go of it too, and so is noticed. */
+  #holdSessionLock(signal: AbortSignal): Promise<void> {
     const { locks } = this.#env
     return new Promise((resolve, reject) => {
       const hold = (): Promise<void> => {
         resolve()
-        return new Promise((release) => onAbort(this.#over.signal, release))
+        return new Promise((release) => onAbort(signal, release))
       }
-      locks.request(this.#sessionLock, { signal: this.#over.signal }, hold).catch(reject)
+      locks.request(this.#sessionLock, { signal }, hold).catch(reject)
     })
   }
 
@@ -227,8 +258,10 @@ export class Tab {
         this.#joined = true
         this.#broker.join(this.#options.sessionId, this.#sessionLock)
       },
-      (thrown: unknown) =>
-        this.#fail(new LiveStoreError('Internal', `no session lock: ${messageOf(thrown)}`)),
+      (thrown: unknown) => {
+        if (this.#following !== following) return
+        this.#fail(new LiveStoreError('Internal', `no session lock: ${messageOf(thrown)}`))
+      },
     )
   }
 
@@ -251,7 +284,7 @@ export class Tab {
     this.#stopLeaderWatch()
     this.#stopLeaderWatch = this.#env.clock.after(leaderUnreachableCheckMs, () => {
       void this.#env.locks.query().then(({ held }) => {
-        if (!this.#joined || this.#portsSeen > portsBefore || this.#over.signal.aborted) return
+        if (!this.#joined || this.#portsSeen > portsBefore) return
         const lock = leaderLockName(this.#options.storeId)
         const leads = held?.some(({ name }) => name === lock) ?? false
         if (leads && suspicions > 0) {
@@ -272,8 +305,8 @@ export class Tab {
   // --- leading ----------------------------------------------------------------------------------
 
   /** Holds the tab lock for as long as the returned promise is pending. */
-  async #lead(resetPersistence: boolean): Promise<true> {
-    if (this.#over.signal.aborted) return true
+  async #lead(signal: AbortSignal, resetPersistence: boolean): Promise<true> {
+    if (signal.aborted) return true
     this.#stopFollowing()
     if (resetPersistence) this.#options.journals?.clear()
     let worker: WorkerLike
@@ -423,20 +456,26 @@ export class Tab {
   }
 
   #fail(error: LiveStoreError): void {
-    if (this.#over.signal.aborted) return
+    if (this.#state === 'over') return
     this.#failure = error
     this.#end()
     this.#handlers?.onFailure(error)
   }
 
   #end(): void {
-    if (this.#over.signal.aborted) return
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.#letGo()
+  }
+
+  #letGo(): void {
     this.#stopFollowing()
     this.#port?.close()
+    this.#port = undefined
     if (this.#leadership !== undefined) this.#endLeadership(this.#leadership)
     this.#shutdownDone()
     this.#workerUnderway()
-    this.#over.abort()
+    this.#stay.abort()
     this.#broker.close()
   }
 }

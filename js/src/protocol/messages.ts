@@ -39,7 +39,8 @@ export type BootStatus =
       readonly stage: 'warning'
       /**
        * `event-skipped`: an event is in the log without effect, because its materializer failed in
-       * the leader. `event-refused`: the sync backend refused an event for good.
+       * the leader. `event-refused`: the sync backend refused an event for good. `leader-silent`:
+       * whoever leads the store does not answer, and is waited for.
        */
       readonly reason:
         | 'private-browsing'
@@ -47,6 +48,7 @@ export type BootStatus =
         | 'state-rebuilt'
         | 'event-skipped'
         | 'event-refused'
+        | 'leader-silent'
       readonly message: string
     }
   | { readonly stage: 'done' }
@@ -82,6 +84,11 @@ export interface PassingMessage {
   readonly events: ArrayBuffer
 }
 
+/** Answered by `pong`, as soon as the leader can say anything. */
+export interface PingMessage {
+  readonly type: 'ping'
+}
+
 /** The session ends. Pushes already sent are still taken in. */
 export interface ByeMessage {
   readonly type: 'bye'
@@ -102,6 +109,7 @@ export type SessionToLeader =
   | HelloMessage
   | PushMessage
   | PassingMessage
+  | PingMessage
   | ByeMessage
   | JournalMessage
 
@@ -180,6 +188,11 @@ export type JournalResultMessage =
       readonly message: string
     }
 
+/** Answers `ping`: the leader is there, however long it takes for the rest. */
+export interface PongMessage {
+  readonly type: 'pong'
+}
+
 export type LeaderToSession =
   | BootStatusMessage
   | WelcomeMessage
@@ -187,6 +200,7 @@ export type LeaderToSession =
   | NewsMessage
   | PassingMessage
   | RejoinMessage
+  | PongMessage
   | ErrorMessage
 
 /** All that comes on a session's port; what is about journals is for its tab. */

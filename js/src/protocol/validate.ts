@@ -65,6 +65,7 @@ const statusShapes: Readonly<Record<string, Shape>> = {
       'state-rebuilt',
       'event-skipped',
       'event-refused',
+      'leader-silent',
     ),
     message: text,
   },
@@ -107,6 +108,7 @@ const sessionToLeader: Shapes = {
   }),
   push: () => ({ id: count, push: bytes }),
   passing: () => ({ events: bytes }),
+  ping: () => ({}),
   bye: () => ({}),
   journal: () => ({ id: count, instance: text, push: bytes }),
 }
@@ -129,6 +131,7 @@ const leaderToTab: Shapes = {
   news: () => ({ news: bytes }),
   passing: () => ({ events: bytes }),
   rejoin: () => ({}),
+  pong: () => ({}),
   'journal-result': ({ code }) =>
     code === undefined ? { id: count } : { id: count, code: text, message: text },
   error: () => error,

@@ -185,6 +185,12 @@ const drive = (
       console.error(`livestore: the leader cannot store events at the moment (${code}): ${message}`)
       control.onTrouble(error)
     },
+    onSilence: (error) => {
+      const { message } = error
+      if (!isReady) return onBootStatus({ stage: 'warning', reason: 'leader-silent', message })
+      console.warn(`livestore: ${message}`)
+      control.onTrouble(error)
+    },
     onFailure,
   })
   startFromBootImage(driver, link)
