@@ -1,4 +1,4 @@
-/** Pages that the browser freezes while nobody looks at them, really frozen: nothing in them runs. */
+/** Pages that the browser freezes while nobody looks at them: nothing in them runs any more. */
 
 import { expect, test } from './fixtures/test.js'
 

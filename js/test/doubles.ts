@@ -7,6 +7,7 @@
  */
 
 import type {
+  BroadcastLike,
   ChannelLike,
   Clock,
   DirectoryLike,
@@ -452,6 +453,36 @@ interface RunningSharedWorker {
   /** It ends with the last of them. */
   readonly pages: Set<TestContext>
   connect(port: TestPort): void
+}
+
+/** The broadcast channels of an origin. */
+export class TestBroadcasts {
+  readonly #open = new Map<string, Set<TestPort>>()
+
+  open(name: string, context: TestContext): BroadcastLike {
+    const group = this.#open.get(name) ?? new Set()
+    this.#open.set(name, group)
+    // What comes to it is posted to the other end of this channel.
+    const { port1, port2 } = TestPort.channel({ autoStart: true })
+    port1.ownedBy(context)
+    group.add(port2)
+    let isClosed = false
+    const close = (): void => {
+      isClosed = true
+      group.delete(port2)
+      port1.close()
+    }
+    context.onDeath(close)
+    return {
+      postMessage: (message) => {
+        if (!context.alive) return
+        if (isClosed) throw new DOMException('the channel is closed', 'InvalidStateError')
+        for (const other of group) if (other !== port2) other.postMessage(message)
+      },
+      addEventListener: (type, listener) => port1.addEventListener(type, listener),
+      close,
+    }
+  }
 }
 
 /** `new MessageChannel()` in `context`. */

@@ -21,6 +21,7 @@ import { type Engine, startEngine } from '../src/wasm/module.js'
 import {
   channelIn,
   settle,
+  TestBroadcasts,
   TestClock,
   TestContext,
   TestLocks,
@@ -70,6 +71,7 @@ export class EngineOrigin {
     })
     return (port) => broker.connect(port)
   })
+  readonly #broadcasts = new TestBroadcasts()
   readonly #tabs: EngineTab[] = []
   readonly #journals: { readonly context: TestContext; readonly journals: Journals }[] = []
 
@@ -153,6 +155,7 @@ export class EngineOrigin {
         clock: this.clock,
         locks: this.locks.for(worker.context),
         getDirectory: () => this.opfs.getDirectory(worker.context),
+        openBroadcast: (name: string) => this.#broadcasts.open(name, worker.context),
         warn: (message: string) => this.warnings.push(message),
       }
       new LeaderHost(worker.scope, env, leaderFactory({ schema, sync: this.#sync }))

@@ -13,8 +13,11 @@ import {
   LeaderHost,
 } from '../../worker/src/leader-host.js'
 import type { PoolFile } from '../../worker/src/opfs-pool.js'
+import { BroadcastBroker } from '../src/adapter-web/broadcast-broker.js'
+import { makeBroadcastWorker } from '../src/adapter-web/broadcast-worker.js'
 import type { Journals } from '../src/adapter-web/journals.js'
 import { Tab, type TabEnv } from '../src/adapter-web/tab.js'
+import type { BroadcastLike } from '../src/env.js'
 import { LiveStoreError } from '../src/errors.js'
 import type { LeaderToSession } from '../src/protocol/messages.js'
 import type { LeaderPort } from '../src/store/adapter.js'
@@ -22,6 +25,7 @@ import type { DrainEntry, DrainOutcome, Joined } from '../src/wasm/leader.js'
 import {
   channelIn,
   settle,
+  TestBroadcasts,
   TestClock,
   TestContext,
   TestLocks,
@@ -114,6 +118,9 @@ export interface OpenTabOptions {
 }
 
 export class TestOrigin {
+  /** Without them tabs meet in broadcast channels. */
+  static hasSharedWorkers = true
+
   readonly clock = new TestClock()
   readonly locks = new TestLocks()
   readonly opfs = new TestOpfs()
@@ -121,6 +128,7 @@ export class TestOrigin {
   bootFailure: Error | undefined
   /** Runs before the broker, in every shared worker that starts. */
   sharedWorkerScript: (context: TestContext) => void = () => undefined
+  readonly #broadcasts = new TestBroadcasts()
   readonly #sharedWorkers = new Map<string, TestSharedWorkers>()
   #tabs = 0
 
@@ -128,6 +136,11 @@ export class TestOrigin {
   get stored(): string[] {
     const file = this.opfs.files.get('livestore-wasm-store@1/eventlog.db')
     return listOf(file?.bytes)
+  }
+
+  /** Tabs of different versions use different names. */
+  openBroadcast({ build = '' }: OpenTabOptions, name: string, context: TestContext): BroadcastLike {
+    return this.#broadcasts.open(`${build}${name}`, context)
   }
 
   openTab(options: OpenTabOptions = {}): TestTab {
@@ -187,6 +200,7 @@ export class TestTab {
           clock: origin.clock,
           locks: origin.locks.for(worker.context),
           getDirectory: () => origin.opfs.getDirectory(worker.context),
+          openBroadcast: (name: string) => origin.openBroadcast(options, name, worker.context),
           warn: () => undefined,
         }
         new LeaderHost(worker.scope, env, factory)
@@ -201,7 +215,17 @@ export class TestTab {
         return worker
       },
       spawnSharedWorker: (workerName) =>
-        origin.sharedWorkers(options.build).connect(workerName, this.context),
+        TestOrigin.hasSharedWorkers
+          ? origin.sharedWorkers(options.build).connect(workerName, this.context)
+          : makeBroadcastWorker(
+              {
+                locks: origin.locks.for(this.context),
+                openBroadcast: (broadcast) =>
+                  origin.openBroadcast(options, broadcast, this.context),
+              },
+              workerName,
+              async () => ({ BroadcastBroker }),
+            ),
       nonce: name,
       warn: (message) => this.warnings.push(message),
     }

@@ -12,7 +12,13 @@
  * Knows what an engine's leader does, not which: `openLeader` is passed in.
  */
 
-import { type Clock, type LocksLike, nextTurn, type PortLike } from '../../js/src/env.js'
+import {
+  type BroadcastLike,
+  type Clock,
+  type LocksLike,
+  nextTurn,
+  type PortLike,
+} from '../../js/src/env.js'
 import { isLiveStoreError, LiveStoreError, messageOf } from '../../js/src/errors.js'
 import {
   LeaderServer,
@@ -20,6 +26,7 @@ import {
   type ServedSession,
 } from '../../js/src/leader/leader-server.js'
 import { bootImageName } from '../../js/src/protocol/boot-image.js'
+import { BroadcastPort } from '../../js/src/protocol/broadcast-port.js'
 import {
   type BootStatus,
   type BrokerToLeader,
@@ -51,6 +58,7 @@ export interface LeaderHostEnv extends PoolEnv {
   readonly locks: LocksLike
   /** Calls its listener when the device comes online. Returns what ends that. */
   readonly onOnline?: ((listener: () => void) => () => void) | undefined
+  openBroadcast(name: string): BroadcastLike
   warn(message: string): void
 }
 
@@ -185,13 +193,18 @@ export class LeaderHost {
       onMessage: (message) => {
         sessions.get(message.session)?.drop()
         sessions.delete(message.session)
-        if (message.type === 'session-port') {
-          sessions.set(message.session, this.#server.connect(message.port))
-        }
+        const port = this.#portOf(message)
+        if (port !== undefined) sessions.set(message.session, this.#server.connect(port))
       },
       // The shared worker is of another build: its tabs are told so by the broker itself.
       onMalformed: () => undefined,
     })
+  }
+
+  #portOf(message: BrokerToLeader<PortLike>): PortLike | undefined {
+    if (message.type === 'session-port') return message.port
+    if (message.type === 'session-gone') return undefined
+    return BroadcastPort.accept(this.#env.openBroadcast(message.channel))
   }
 
   async #runBoot(init: InitMessage<PortLike>): Promise<void> {

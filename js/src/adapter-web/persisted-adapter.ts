@@ -10,6 +10,7 @@ import { systemClock } from '../env.js'
 import { directoryName } from '../protocol/messages.js'
 import type { Adapter, ConnectOptions, SessionLink } from '../store/adapter.js'
 import { loadEngine } from '../wasm/load.js'
+import { makeBroadcastWorker } from './broadcast-worker.js'
 import { readIds } from './ids.js'
 import { Journals } from './journals.js'
 import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
@@ -18,6 +19,8 @@ import { readBootImage } from './read-boot-image.js'
 import { checkRequirements } from './requirements.js'
 import { spawnSharedWorker, spawnWorker } from './spawn.js'
 import { Tab } from './tab.js'
+
+const openBroadcast = (name: string): BroadcastChannel => new BroadcastChannel(name)
 
 /** Long enough that two tabs never get the same. */
 const nonceLength = 12
@@ -63,7 +66,10 @@ const connect = async (
       locks: navigator.locks,
       createChannel: () => new MessageChannel(),
       spawnWorker: (name) => spawnWorker(options.worker, name),
-      spawnSharedWorker: (name) => spawnSharedWorker(options.sharedWorker, name),
+      spawnSharedWorker: (name) =>
+        'SharedWorker' in globalThis
+          ? spawnSharedWorker(options.sharedWorker, name)
+          : makeBroadcastWorker({ locks: navigator.locks, openBroadcast }, name),
       nonce: nanoid(nonceLength),
       warn: (message) => console.warn(`livestore-wasm: ${message}`),
     },

@@ -468,15 +468,19 @@ export class Tab {
     this.#letGo()
   }
 
+  /**
+   * First of what waits for locks, then of what holds them: a page that is frozen while it is given
+   * one could not let go of it.
+   */
   #letGo(): void {
     this.#stopFollowing()
+    this.#broker.close()
     this.#port?.close()
     this.#port = undefined
     if (this.#leadership !== undefined) this.#endLeadership(this.#leadership)
     this.#shutdownDone()
     this.#workerUnderway()
     this.#stay.abort()
-    this.#broker.close()
   }
 }
 

@@ -239,7 +239,15 @@ export type BrokerToTab<Port> =
 /** `session` is the name of the session's lock: it tells apart tabs that share a session id. */
 export type BrokerToLeader<Port> =
   | { readonly type: 'session-port'; readonly session: string; readonly port: Port }
+  /** The same, over a broadcast channel of this name. */
+  | { readonly type: 'session-channel'; readonly session: string; readonly channel: string }
   | { readonly type: 'session-gone'; readonly session: string }
+
+/** Among the tabs of a store without a shared worker: what they say to all. */
+export type RoomMessage =
+  | { readonly type: 'join'; readonly session: string; readonly channel: string }
+  | { readonly type: 'leave'; readonly session: string }
+  | { readonly type: 'leads' }
 
 // --- tab and its own leader worker --------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import type {
   BrokerToLeader,
   BrokerToTab,
   LeaderToTab,
+  RoomMessage,
   SessionToLeader,
   TabToBroker,
   TabToWorker,
@@ -159,11 +160,20 @@ export const checkBrokerToTab = <Port>(data: unknown): Checked<BrokerToTab<Port>
 
 const brokerToLeader: Shapes = {
   'session-port': () => ({ session: text, port }),
+  'session-channel': () => ({ session: text, channel: text }),
   'session-gone': () => ({ session: text }),
 }
 
 export const checkBrokerToLeader = <Port>(data: unknown): Checked<BrokerToLeader<Port>> =>
   check(data, brokerToLeader)
+
+const roomMessage: Shapes = {
+  join: () => ({ session: text, channel: text }),
+  leave: () => ({ session: text }),
+  leads: () => ({}),
+}
+
+export const checkRoomMessage = (data: unknown): Checked<RoomMessage> => check(data, roomMessage)
 
 const tabToWorker: Shapes = {
   init: () => ({
