@@ -73,3 +73,30 @@ test('the only tab, frozen and back, leads again', async ({ tabs }) => {
   await a.reload()
   expect(await a.texts()).toEqual(['milk', '0', '1', '2'])
 })
+
+test('a tab that was frozen while the app was updated is told so, and loses nothing', async ({
+  tabs,
+}) => {
+  tabs.expectProblem(/SchemaMismatch/)
+  const old = await tabs.open({ schema: 1 })
+  await old.add('before')
+  await old.saved()
+  const other = await tabs.open({ storeId: 'other' })
+  await other.bringToFront()
+  await old.freeze()
+  const updated = await tabs.open({ schema: 2 })
+  await updated.shows('before')
+  await old.thaw()
+
+  const errors = () => old.page.evaluate(() => window.app.errors().map(({ code }) => code))
+  await expect.poll(errors).toEqual(['SchemaMismatch'])
+  await old.add('by the old build')
+  expect(await old.texts(), 'it goes on by itself').toEqual(['before', 'by the old build'])
+  await old.page.goto(updated.page.url())
+  await old.ready()
+  for (const tab of [old, updated]) {
+    await tab.shows('before', 'by the old build')
+    expect(await tab.rows()).toMatchObject([{ priority: 3 }, { priority: 3 }])
+  }
+  await old.journalsTaken()
+})

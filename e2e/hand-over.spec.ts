@@ -220,16 +220,25 @@ test('a duplicated tab, with the same session, is a tab of its own', async ({ ta
   await a.add('milk')
   const b = await a.duplicate()
   await b.shows('milk')
+  const idOf = (tab: typeof a): Promise<string | null> =>
+    tab.page.evaluate(() => sessionStorage.getItem('livestore:sessionId:e2e'))
+  const ids = [await idOf(a), await idOf(b)]
+  expect(ids[0]).not.toBe(ids[1])
+  for (let round = 0; round < 3; round++) {
+    await Promise.all([a.reload(), b.reload()])
+    expect([await idOf(a), await idOf(b)], 'a reload is no duplicate').toEqual(ids)
+  }
 
   await Promise.all([a.addMany('a', 30), b.addMany('b', 30)])
   await Promise.all([a.saved(), b.saved()])
   await Promise.all([a.showsCount(61), b.showsCount(61)])
   expect(await b.rows()).toEqual(await a.rows())
 
-  await a.close()
-  await b.becomesLeader()
-  await b.add('alone')
-  await b.saved()
+  const [leader, other] = (await a.leads()) ? [a, b] : [b, a]
+  await leader.close()
+  await other.becomesLeader()
+  await other.add('alone')
+  await other.saved()
 })
 
 test('a page that is left and returned to works again', async ({ tabs }) => {

@@ -40,6 +40,17 @@ export const readIds = (
   sessionId: given.sessionId ?? keptId(() => sources.sessionStorage(), sessionIdKey(storeId)),
 })
 
+/** For a tab whose session id turned out to be that of another one. It is kept in its place. */
+export const newSessionId = (sources: IdSources, storeId: string): string => {
+  const id = nanoid(generatedIdLength)
+  try {
+    sources.sessionStorage()?.setItem(sessionIdKey(storeId), id)
+  } catch {
+    // Blocked: the next load gets another one.
+  }
+  return id
+}
+
 const keptId = (storage: () => IdStorage | undefined, key: string): string => {
   try {
     const kept = storage()?.getItem(key)

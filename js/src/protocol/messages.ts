@@ -300,6 +300,10 @@ export const leaderLockName = (storeId: string): string => `livestore-wasm-leade
 export const sessionLockName = (storeId: string, sessionId: string, nonce: string): string =>
   `livestore-wasm-session-${storeId}-${sessionId}-${nonce}`
 
+/** Held by a page for as long as it goes by this session id. */
+export const sessionIdLockName = (storeId: string, sessionId: string): string =>
+  `livestore-wasm-session-id-${storeId}-${sessionId}`
+
 /** Held by a broker for its life. The nonce tells apart those that follow each other. */
 export const brokerLockName = (nonce: string): string => `livestore-wasm-broker-${nonce}`
 
