@@ -7,7 +7,7 @@
 
 import { nanoid } from 'nanoid'
 import { LiveStoreError } from '../errors.js'
-import { clientIdKey, sessionIdKey } from '../protocol/messages.js'
+import { clientIdKey, sessionIdKey, sessionIdLeftKey } from '../protocol/messages.js'
 
 /** Mirrors `kNameBytesMax` of `core/base/limits.h`. */
 export const idBytesMax = 256
@@ -49,6 +49,27 @@ export const newSessionId = (sources: IdSources, storeId: string): string => {
     // Blocked: the next load gets another one.
   }
   return id
+}
+
+/** For the next page of this tab: it may go by the same id. */
+export const leaveSessionId = (sources: IdSources, storeId: string, id: string): void => {
+  try {
+    sources.sessionStorage()?.setItem(sessionIdLeftKey(storeId), id)
+  } catch {
+    // Blocked: there is no next page with this id.
+  }
+}
+
+/** Whether the page before this one in this tab has left `id` to it. True once. */
+export const takeLeftSessionId = (sources: IdSources, storeId: string, id: string): boolean => {
+  try {
+    const storage = sources.sessionStorage()
+    const left = storage?.getItem(sessionIdLeftKey(storeId))
+    storage?.setItem(sessionIdLeftKey(storeId), '')
+    return left === id
+  } catch {
+    return false
+  }
 }
 
 const keptId = (storage: () => IdStorage | undefined, key: string): string => {

@@ -11,7 +11,7 @@ import { directoryName } from '../protocol/messages.js'
 import type { Adapter, ConnectOptions, SessionLink } from '../store/adapter.js'
 import { loadEngine } from '../wasm/load.js'
 import { makeBroadcastWorker } from './broadcast-worker.js'
-import { newSessionId, readIds } from './ids.js'
+import { leaveSessionId, newSessionId, readIds, takeLeftSessionId } from './ids.js'
 import { Journals } from './journals.js'
 import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
 import { watchPageLife } from './page-life.js'
@@ -56,12 +56,20 @@ const connect = async (
   const ids = readIds(sources, storeId, options)
   const claim = new SessionClaim({ clock, locks }, claimsOfPage, storeId, ids.sessionId)
   const findSessionId = async (): Promise<string> => {
-    if (options.sessionId !== undefined || (await claim.take())) return ids.sessionId
+    if (options.sessionId !== undefined) return ids.sessionId
+    if (takeLeftSessionId(sources, storeId, ids.sessionId)) claim.inherit()
+    else if (!(await claim.take())) return changeSessionId()
+    return ids.sessionId
+  }
+  const changeSessionId = async (): Promise<string> => {
     const id = newSessionId(sources, storeId)
     await claim.change(id)
     return id
   }
   const finding = findSessionId()
+  let sessionId = ids.sessionId
+  const onPageHide = (): void => leaveSessionId(sources, storeId, sessionId)
+  addEventListener('pagehide', onPageHide)
   const journals = new Journals({ localStorage: () => globalThis.localStorage, onError }, storeId)
   const onStorage = ({ key }: StorageEvent): void => journals.changed(key)
   const { wasmUrl } = options
@@ -104,6 +112,7 @@ const connect = async (
     },
   })
   const close = (): Promise<void> => {
+    removeEventListener('pagehide', onPageHide)
     stopWatching()
     claim.release()
     return tab.close()
@@ -111,7 +120,7 @@ const connect = async (
   try {
     const engine = await loading
     let bootImage = await reading
-    const sessionId = await finding
+    sessionId = await finding
     // What follows keeps the main thread busy; the worker of a tab that leads boots meanwhile.
     if (bootImage === undefined) await tab.workerUnderway
     addEventListener('storage', onStorage)

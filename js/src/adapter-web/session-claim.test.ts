@@ -71,3 +71,15 @@ test('an id that is given back, as by a page that is frozen, may be taken again'
     expect(locks.heldNames()).toEqual([])
   }
 })
+
+test('a page that inherits the id waits for it as long as it takes', async () => {
+  const before = openPage()
+  expect(await outcomeOf(before.claim().take())).toBe(true)
+  const after = openPage().claim()
+  after.inherit()
+  await clock.advance(sessionIdWaitMsMax * 10)
+  before.context.kill()
+  expect(await outcomeOf(openPage().claim().take())).toBe(false)
+  after.release()
+  expect(await outcomeOf(openPage().claim().take())).toBe(true)
+})

@@ -2,15 +2,15 @@
  * Sees to it that no two tabs go by one session id: "Duplicate tab" and `window.open` copy the
  * session storage, and the id with it.
  *
- * A page holds a lock for the id it goes by. Who finds it held by another page takes a new id. A
- * page that reloads finds the lock of its predecessor, which is about to be free: so it waits a
- * little. Stores of one page share its id.
+ * A page holds a lock for the id it goes by. Who finds it held by another page takes a new id,
+ * unless a page of this very tab has said in the session storage that it leaves: it may still hold
+ * the lock for a while, on a busy machine for a second. Stores of one page share its id.
  */
 
 import type { Clock, LocksLike } from '../env.js'
 import { sessionIdLockName } from '../protocol/messages.js'
 
-/** The page before is gone within some milliseconds; a duplicate boots so much later. */
+/** For a page that had no time to say that it leaves. A duplicate boots so much later. */
 export const sessionIdWaitMsMax = 300
 
 export interface SessionClaimEnv {
@@ -42,8 +42,17 @@ export class SessionClaim {
     return this.take()
   }
 
+  /** The id is this page's, even if a page that leaves still holds it. */
+  inherit(): void {
+    void this.#take(Number.POSITIVE_INFINITY)
+  }
+
   /** Resolves with whether the id is this page's; it is held until `release`. Never rejects. */
-  async take(): Promise<boolean> {
+  take(): Promise<boolean> {
+    return this.#take(sessionIdWaitMsMax)
+  }
+
+  async #take(waitMs: number): Promise<boolean> {
     if (this.#isHeld) return true
     this.#isHeld = true
     const known = this.#ofPage.get(this.#lockName)
@@ -53,7 +62,7 @@ export class SessionClaim {
     }
     const over = new AbortController()
     this.#ofPage.set(this.#lockName, { holders: 1, over })
-    if (await this.#lock(over)) return true
+    if (await this.#lock(over, waitMs)) return true
     this.release()
     return false
   }
@@ -70,11 +79,14 @@ export class SessionClaim {
     known.over.abort()
   }
 
-  #lock(over: AbortController): Promise<boolean> {
+  #lock(over: AbortController, waitMs: number): Promise<boolean> {
     const { clock, locks } = this.#env
     const { signal } = over
     return new Promise((resolve) => {
-      const cancel = clock.after(sessionIdWaitMsMax, () => over.abort())
+      const cancel =
+        waitMs === Number.POSITIVE_INFINITY
+          ? () => undefined
+          : clock.after(waitMs, () => over.abort())
       const hold = (): Promise<void> => {
         cancel()
         resolve(true)

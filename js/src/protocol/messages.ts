@@ -323,3 +323,5 @@ export const journalKey = (storeId: string): string => `livestore:journal:${stor
 export const unusableJournalKey = (storeId: string): string =>
   `livestore:unusable-journal:${storeId}:`
 export const sessionIdKey = (storeId: string): string => `livestore:sessionId:${storeId}`
+/** The session id that a page leaves to the next one of its tab. */
+export const sessionIdLeftKey = (storeId: string): string => `livestore:sessionId-left:${storeId}`
