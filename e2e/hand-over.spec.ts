@@ -108,6 +108,50 @@ test('the leader tab crashes and the other tab goes on', async ({ tabs }) => {
   ])
 })
 
+test('the leader tab crashes, and the shared worker dies in its process', async ({ tabs }) => {
+  const [a, b, c] = [await tabs.open(), await tabs.open(), await tabs.open()]
+  await Promise.all([b.startAdding('b'), c.startAdding('c')])
+  await expect.poll(() => c.addedCount()).toBeGreaterThan(5)
+  const before = await c.sharedWorkers()
+
+  await a.crash()
+  await b.becomesLeader()
+  const atHandOver = await c.addedCount()
+  await expect.poll(() => c.addedCount()).toBeGreaterThan(atHandOver + 20)
+  const texts = [...(await b.stopAdding()), ...(await c.stopAdding())]
+  await Promise.all([b.saved(), c.saved()])
+
+  expect(await c.sharedWorkers(), 'another one').not.toEqual(before)
+  await Promise.all([b.shows(...texts), c.shows(...texts)])
+  expect(await c.rows()).toEqual(await b.rows())
+  await c.reload()
+  await c.shows(...texts)
+})
+
+test('the shared worker dies over and over, and nobody notices', async ({ tabs }) => {
+  const [a, b, c] = [await tabs.open(), await tabs.open(), await tabs.open()]
+  const all = [a, b, c] as const
+  await Promise.all(all.map((tab, i) => tab.startAdding(`${i}`)))
+  for (let round = 0; round < 3; round++) {
+    const before = await a.sharedWorkers()
+    const count = await c.addedCount()
+    await a.killSharedWorkers()
+    await expect.poll(() => a.sharedWorkers()).not.toEqual(before)
+    await expect.poll(() => a.sharedWorkers()).toHaveLength(1)
+    await expect.poll(() => c.addedCount()).toBeGreaterThan(count + 20)
+  }
+  const texts = (await Promise.all(all.map((tab) => tab.stopAdding()))).flat()
+  await Promise.all(all.map((tab) => tab.saved()))
+  await Promise.all(all.map((tab) => tab.shows(...texts)))
+
+  await a.killSharedWorkers()
+  await a.close()
+  await b.becomesLeader()
+  await c.add('last')
+  await c.saved()
+  await b.shows(...texts, 'last')
+})
+
 test('a killed leader worker is replaced, with the tab still committing', async ({ tabs }) => {
   const a = await tabs.open()
   const b = await tabs.open()
@@ -176,16 +220,25 @@ test('a duplicated tab, with the same session, is a tab of its own', async ({ ta
   await a.add('milk')
   const b = await a.duplicate()
   await b.shows('milk')
+  const idOf = (tab: typeof a): Promise<string | null> =>
+    tab.page.evaluate(() => sessionStorage.getItem('livestore:sessionId:e2e'))
+  const ids = [await idOf(a), await idOf(b)]
+  expect(ids[0]).not.toBe(ids[1])
+  for (let round = 0; round < 3; round++) {
+    await Promise.all([a.reload(), b.reload()])
+    expect([await idOf(a), await idOf(b)], 'a reload is no duplicate').toEqual(ids)
+  }
 
   await Promise.all([a.addMany('a', 30), b.addMany('b', 30)])
   await Promise.all([a.saved(), b.saved()])
   await Promise.all([a.showsCount(61), b.showsCount(61)])
   expect(await b.rows()).toEqual(await a.rows())
 
-  await a.close()
-  await b.becomesLeader()
-  await b.add('alone')
-  await b.saved()
+  const [leader, other] = (await a.leads()) ? [a, b] : [b, a]
+  await leader.close()
+  await other.becomesLeader()
+  await other.add('alone')
+  await other.saved()
 })
 
 test('a page that is left and returned to works again', async ({ tabs }) => {

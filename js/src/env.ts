@@ -27,6 +27,16 @@ export interface ChannelLike {
   readonly port2: PortLike
 }
 
+/** A `BroadcastChannel`: what one posts comes to all others of the same name. */
+export interface BroadcastLike {
+  postMessage(message: unknown): void
+  addEventListener(
+    type: 'message' | 'messageerror',
+    listener: (event: { readonly data?: unknown }) => void,
+  ): void
+  close(): void
+}
+
 export interface WorkerLike extends PortLike {
   addEventListener(
     type: 'message' | 'messageerror' | 'error',

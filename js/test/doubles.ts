@@ -7,6 +7,7 @@
  */
 
 import type {
+  BroadcastLike,
   ChannelLike,
   Clock,
   DirectoryLike,
@@ -94,6 +95,8 @@ export const settle = async (): Promise<void> => {
 /** A tab or worker that can die. What belongs to it dies with it, in the way a browser does it. */
 export class TestContext {
   #alive = true
+  #frozen = false
+  #waiting: (() => void)[] = []
   readonly #onDeath: (() => void)[] = []
 
   get alive(): boolean {
@@ -103,6 +106,23 @@ export class TestContext {
   onDeath(task: () => void): void {
     if (this.#alive) this.#onDeath.push(task)
     else task()
+  }
+
+  /** Nothing runs in it, and what it holds it keeps. */
+  freeze(): void {
+    this.#frozen = true
+  }
+
+  /** It goes on, with all that has come meanwhile, in order. */
+  thaw(): void {
+    this.#frozen = false
+    for (const task of this.#waiting.splice(0)) setImmediate(() => this.run(task))
+  }
+
+  /** Runs `task` as soon as anything runs here. */
+  run(task: () => void): void {
+    if (this.#frozen) this.#waiting.push(task)
+    else if (this.#alive) task()
   }
 
   /** As closing a tab or terminating a worker: at once, with no chance to say a word. */
@@ -171,9 +191,7 @@ export class TestLocks {
             this.#grantNext(name)
           }
           context.onDeath(release)
-          queueMicrotask(() => {
-            if (context.alive) void run({ name }).then(release)
-          })
+          queueMicrotask(() => context.run(() => void run({ name }).then(release)))
         },
       }
       if (options.signal?.aborted === true) return reject(options.signal.reason)
@@ -303,11 +321,16 @@ export class TestPort implements PortLike {
   /** A task for each message, in line with all others: a turn asked for now comes after it. */
   #deliverOne(): void {
     setImmediate(() => {
-      if (this.#closed || this.#inbox.length === 0) return
-      const data = this.#inbox.shift()
-      if (this.#owner !== undefined) for (const port of portsIn(data)) port.ownedBy(this.#owner)
-      this.dispatch('message', { data })
+      if (this.#owner === undefined) this.#deliver()
+      else this.#owner.run(() => this.#deliver())
     })
+  }
+
+  #deliver(): void {
+    if (this.#closed || this.#inbox.length === 0) return
+    const data = this.#inbox.shift()
+    if (this.#owner !== undefined) for (const port of portsIn(data)) port.ownedBy(this.#owner)
+    this.dispatch('message', { data })
   }
 }
 
@@ -383,22 +406,82 @@ export class TestWorker implements WorkerLike {
 }
 
 /**
- * One shared worker for a name, as a browser keeps it; `script` gets a port for each connection.
+ * One shared worker for a name, as a browser keeps it; `start` runs its script and returns what
+ * gets a port for each connection. It ends with the last page; the next one starts it anew.
  */
 export class TestSharedWorkers {
-  readonly #scripts = new Map<string, (port: TestPort) => void>()
-  readonly #start: (name: string) => (port: TestPort) => void
+  readonly #running = new Map<string, RunningSharedWorker>()
+  readonly #start: (name: string, context: TestContext) => (port: TestPort) => void
+  /** How often a script was started. */
+  starts = 0
 
-  constructor(start: (name: string) => (port: TestPort) => void) {
+  constructor(start: (name: string, context: TestContext) => (port: TestPort) => void) {
     this.#start = start
   }
 
   connect(name: string, context: TestContext): SharedWorkerLike {
-    const script = this.#scripts.get(name) ?? this.#start(name)
-    this.#scripts.set(name, script)
     const { port1, port2 } = TestPort.channel()
-    setImmediate(() => script(port2))
+    const worker = this.#running.get(name) ?? this.#run(name)
+    port2.ownedBy(worker.context)
+    worker.pages.add(context)
+    context.onDeath(() => {
+      worker.pages.delete(context)
+      if (worker.pages.size === 0) worker.context.kill()
+    })
+    setImmediate(() => worker.context.alive && worker.connect(port2))
     return { port: port1.ownedBy(context), addEventListener: () => undefined }
+  }
+
+  /** As when the process dies that it runs in. */
+  kill(): void {
+    for (const { context } of this.#running.values()) context.kill()
+  }
+
+  #run(name: string): RunningSharedWorker {
+    this.starts += 1
+    const context = new TestContext()
+    const pages = new Set<TestContext>()
+    const worker = { context, pages, connect: this.#start(name, context) }
+    this.#running.set(name, worker)
+    context.onDeath(() => this.#running.delete(name))
+    return worker
+  }
+}
+
+interface RunningSharedWorker {
+  readonly context: TestContext
+  /** It ends with the last of them. */
+  readonly pages: Set<TestContext>
+  connect(port: TestPort): void
+}
+
+/** The broadcast channels of an origin. */
+export class TestBroadcasts {
+  readonly #open = new Map<string, Set<TestPort>>()
+
+  open(name: string, context: TestContext): BroadcastLike {
+    const group = this.#open.get(name) ?? new Set()
+    this.#open.set(name, group)
+    // What comes to it is posted to the other end of this channel.
+    const { port1, port2 } = TestPort.channel({ autoStart: true })
+    port1.ownedBy(context)
+    group.add(port2)
+    let isClosed = false
+    const close = (): void => {
+      isClosed = true
+      group.delete(port2)
+      port1.close()
+    }
+    context.onDeath(close)
+    return {
+      postMessage: (message) => {
+        if (!context.alive) return
+        if (isClosed) throw new DOMException('the channel is closed', 'InvalidStateError')
+        for (const other of group) if (other !== port2) other.postMessage(message)
+      },
+      addEventListener: (type, listener) => port1.addEventListener(type, listener),
+      close,
+    }
   }
 }
 

@@ -21,11 +21,11 @@ import { type Engine, startEngine } from '../src/wasm/module.js'
 import {
   channelIn,
   settle,
+  TestBroadcasts,
   TestClock,
   TestContext,
   TestLocks,
   TestOpfs,
-  TestPort,
   TestSharedWorkers,
   TestStorage,
   TestWorker,
@@ -63,13 +63,15 @@ export class EngineOrigin {
   readonly warnings: string[] = []
   readonly #clientId = `client${++devices}`
   readonly #sync: SyncOptions | undefined
-  readonly #sharedWorkers = new TestSharedWorkers(() => {
+  readonly sharedWorkers: TestSharedWorkers = new TestSharedWorkers((_, context) => {
     const broker = new Broker({
-      locks: this.locks.for(new TestContext()),
-      createChannel: () => TestPort.channel(),
+      locks: this.locks.for(context),
+      createChannel: () => channelIn(context),
+      nonce: String(this.sharedWorkers.starts),
     })
     return (port) => broker.connect(port)
   })
+  readonly #broadcasts = new TestBroadcasts()
   readonly #tabs: EngineTab[] = []
   readonly #journals: { readonly context: TestContext; readonly journals: Journals }[] = []
 
@@ -153,6 +155,7 @@ export class EngineOrigin {
         clock: this.clock,
         locks: this.locks.for(worker.context),
         getDirectory: () => this.opfs.getDirectory(worker.context),
+        openBroadcast: (name: string) => this.#broadcasts.open(name, worker.context),
         warn: (message: string) => this.warnings.push(message),
       }
       new LeaderHost(worker.scope, env, leaderFactory({ schema, sync: this.#sync }))
@@ -164,7 +167,7 @@ export class EngineOrigin {
         locks: this.locks.for(context),
         createChannel: () => channelIn(context),
         spawnWorker: () => new TestWorker(context, script),
-        spawnSharedWorker: (workerName) => this.#sharedWorkers.connect(workerName, context),
+        spawnSharedWorker: (workerName) => this.sharedWorkers.connect(workerName, context),
         nonce: name,
         warn: () => undefined,
       },

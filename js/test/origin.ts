@@ -13,8 +13,11 @@ import {
   LeaderHost,
 } from '../../worker/src/leader-host.js'
 import type { PoolFile } from '../../worker/src/opfs-pool.js'
+import { BroadcastBroker } from '../src/adapter-web/broadcast-broker.js'
+import { makeBroadcastWorker } from '../src/adapter-web/broadcast-worker.js'
 import type { Journals } from '../src/adapter-web/journals.js'
 import { Tab, type TabEnv } from '../src/adapter-web/tab.js'
+import type { BroadcastLike } from '../src/env.js'
 import { LiveStoreError } from '../src/errors.js'
 import type { LeaderToSession } from '../src/protocol/messages.js'
 import type { LeaderPort } from '../src/store/adapter.js'
@@ -22,11 +25,11 @@ import type { DrainEntry, DrainOutcome, Joined } from '../src/wasm/leader.js'
 import {
   channelIn,
   settle,
+  TestBroadcasts,
   TestClock,
   TestContext,
   TestLocks,
   TestOpfs,
-  TestPort,
   TestSharedWorkers,
   TestWorker,
   UnsyncedLeader,
@@ -115,11 +118,17 @@ export interface OpenTabOptions {
 }
 
 export class TestOrigin {
+  /** Without them tabs meet in broadcast channels. */
+  static hasSharedWorkers = true
+
   readonly clock = new TestClock()
   readonly locks = new TestLocks()
   readonly opfs = new TestOpfs()
   /** Thrown by the boot of every leader while it is set. */
   bootFailure: Error | undefined
+  /** Runs before the broker, in every shared worker that starts. */
+  sharedWorkerScript: (context: TestContext) => void = () => undefined
+  readonly #broadcasts = new TestBroadcasts()
   readonly #sharedWorkers = new Map<string, TestSharedWorkers>()
   #tabs = 0
 
@@ -129,18 +138,25 @@ export class TestOrigin {
     return listOf(file?.bytes)
   }
 
+  /** Tabs of different versions use different names. */
+  openBroadcast({ build = '' }: OpenTabOptions, name: string, context: TestContext): BroadcastLike {
+    return this.#broadcasts.open(`${build}${name}`, context)
+  }
+
   openTab(options: OpenTabOptions = {}): TestTab {
     this.#tabs += 1
     return new TestTab(this, `t${this.#tabs}`, options)
   }
 
-  sharedWorkers(build: string): TestSharedWorkers {
+  sharedWorkers(build = 'build-1'): TestSharedWorkers {
     const known = this.#sharedWorkers.get(build)
     if (known !== undefined) return known
-    const workers = new TestSharedWorkers(() => {
+    const workers = new TestSharedWorkers((_, context) => {
+      this.sharedWorkerScript(context)
       const broker = new Broker({
-        locks: this.locks.for(new TestContext()),
-        createChannel: () => TestPort.channel(),
+        locks: this.locks.for(context),
+        createChannel: () => channelIn(context),
+        nonce: `${build}-${workers.starts}`,
       })
       return (port) => broker.connect(port)
     })
@@ -184,6 +200,7 @@ export class TestTab {
           clock: origin.clock,
           locks: origin.locks.for(worker.context),
           getDirectory: () => origin.opfs.getDirectory(worker.context),
+          openBroadcast: (name: string) => origin.openBroadcast(options, name, worker.context),
           warn: () => undefined,
         }
         new LeaderHost(worker.scope, env, factory)
@@ -198,7 +215,17 @@ export class TestTab {
         return worker
       },
       spawnSharedWorker: (workerName) =>
-        origin.sharedWorkers(options.build ?? 'build-1').connect(workerName, this.context),
+        TestOrigin.hasSharedWorkers
+          ? origin.sharedWorkers(options.build).connect(workerName, this.context)
+          : makeBroadcastWorker(
+              {
+                locks: origin.locks.for(this.context),
+                openBroadcast: (broadcast) =>
+                  origin.openBroadcast(options, broadcast, this.context),
+              },
+              workerName,
+              async () => ({ BroadcastBroker }),
+            ),
       nonce: name,
       warn: (message) => this.warnings.push(message),
     }
@@ -234,6 +261,21 @@ export class TestTab {
   async close(): Promise<void> {
     await this.tab.close()
     this.context.kill()
+  }
+
+  /** As the browser does it to a page that is not looked at, which is told before; or without. */
+  freeze({ isTold }: { isTold: boolean }): void {
+    if (isTold) this.tab.pause()
+    for (const context of this.#contexts) context.freeze()
+  }
+
+  thaw(): void {
+    for (const context of this.#contexts) context.thaw()
+    this.tab.resume()
+  }
+
+  get #contexts(): TestContext[] {
+    return [this.context, ...this.workers.map(({ context }) => context)]
   }
 
   /** As when the browser ends it: nothing more is said. */

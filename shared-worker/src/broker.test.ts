@@ -10,6 +10,7 @@ beforeEach(() => {
   broker = new Broker({
     locks: locks.for(new TestContext()),
     createChannel: () => TestPort.channel(),
+    nonce: 'n',
   })
 })
 
@@ -22,7 +23,9 @@ interface Heard {
 
 const listen = (port: TestPort): Heard[] => {
   const heard: Heard[] = []
-  port.addEventListener('message', ({ data }) => heard.push(data as Heard))
+  port.addEventListener('message', ({ data }) => {
+    if ((data as Heard).type !== 'ready') heard.push(data as Heard)
+  })
   port.start()
   return heard
 }
@@ -68,6 +71,28 @@ const openTab = async (name: string) => {
 }
 
 const types = (heard: readonly Heard[]): string[] => heard.map(({ type }) => type)
+
+test('says that it is there once it holds its lock, which ends with it', async () => {
+  const context = new TestContext()
+  const dying = new Broker({
+    locks: locks.for(context),
+    createChannel: () => TestPort.channel(),
+    nonce: 'dying',
+  })
+  const { port1, port2 } = TestPort.channel()
+  dying.connect(port2)
+  const heard: { type: string; lockName?: string; isHeld: boolean }[] = []
+  port1.addEventListener('message', ({ data }) => {
+    const message = data as { type: string; lockName: string }
+    heard.push({ ...message, isHeld: locks.heldNames().includes(message.lockName) })
+  })
+  port1.start()
+  await settle()
+  const lockName = 'livestore-wasm-broker-dying'
+  expect(heard).toEqual([{ type: 'ready', lockName, isHeld: true }])
+  context.kill()
+  expect(locks.heldNames()).not.toContain(lockName)
+})
 
 test('sessions that join before and after the leader are both paired', async () => {
   const [early, late, leading] = [await openTab('a'), await openTab('b'), await openTab('l')]

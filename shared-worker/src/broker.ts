@@ -10,13 +10,15 @@
  *
  * Nobody says goodbye when a tab is closed or crashes. So every session and every leader names a
  * lock that it holds for as long as it lives; the broker waits in line for it and learns of the end
- * when its turn comes.
+ * when its turn comes. Its own end is noticed in the same way: it holds a lock for its life, and
+ * says so as soon as it does. All it knows the tabs know too, and they tell the next one.
  */
 
 import type { ChannelLike, LocksLike, PortLike } from '../../js/src/env.js'
 import {
   type BrokerToLeader,
   type BrokerToTab,
+  brokerLockName,
   protocolVersion,
   type TabToBroker,
 } from '../../js/src/protocol/messages.js'
@@ -29,6 +31,8 @@ export const brokerSessionsMax = 1_000
 export interface BrokerEnv {
   readonly locks: LocksLike
   createChannel(): ChannelLike
+  /** Unlike that of any other broker. */
+  readonly nonce: string
 }
 
 type TabPort = TypedPort<BrokerToTab<PortLike>, TabToBroker<PortLike>>
@@ -51,9 +55,18 @@ export class Broker {
   readonly #members = new Map<string, Member>()
   #leader: Leader | undefined
   #storeId: string | undefined
+  readonly #lockName: string
+  readonly #lockHeld: Promise<void>
 
   constructor(env: BrokerEnv) {
     this.#env = env
+    this.#lockName = brokerLockName(env.nonce)
+    this.#lockHeld = new Promise((held) => {
+      void env.locks.request(this.#lockName, {}, () => {
+        held()
+        return new Promise<void>(() => undefined)
+      })
+    })
   }
 
   /** A tab connected. */
@@ -78,6 +91,7 @@ export class Broker {
       },
       onMalformed: (problem) => refuse(tab, `the shared worker received ${problem}`),
     })
+    void this.#lockHeld.then(() => tab.post({ type: 'ready', lockName: this.#lockName }))
   }
 
   /**

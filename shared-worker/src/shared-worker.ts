@@ -17,6 +17,7 @@ const scope = globalThis as unknown as SharedWorkerScope
 const broker = new Broker({
   locks: scope.navigator.locks,
   createChannel: () => new MessageChannel(),
+  nonce: crypto.randomUUID(),
 })
 
 scope.addEventListener('connect', ({ ports: [port] }) => {

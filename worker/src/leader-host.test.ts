@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { BackendRequest } from '../../js/src/wasm/leader.js'
 import {
   settle,
+  TestBroadcasts,
   TestClock,
   TestContext,
   TestLocks,
@@ -24,6 +25,7 @@ const emptyModule = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0
 let clock: TestClock
 let locks: TestLocks
 let opfs: TestOpfs
+let broadcasts: TestBroadcasts
 let tab: TestPort
 let said: string[]
 let session: TestPort
@@ -52,6 +54,7 @@ beforeEach(() => {
   clock = new TestClock()
   locks = new TestLocks()
   opfs = new TestOpfs()
+  broadcasts = new TestBroadcasts()
   bootSteps = []
   leaderCalls = []
   said = []
@@ -65,6 +68,7 @@ beforeEach(() => {
     clock,
     locks: locks.for(new TestContext()),
     getDirectory: () => opfs.getDirectory(new TestContext()),
+    openBroadcast: (name: string) => broadcasts.open(name, new TestContext()),
     warn: () => undefined,
   }
   factory = { fileNames: ['eventlog.db'], startEngine: async () => () => leader }
@@ -72,7 +76,7 @@ beforeEach(() => {
 })
 
 const init = (overrides: object = {}): void => {
-  const [forSession, forBroker] = [TestPort.channel(), TestPort.channel()]
+  const forSession = TestPort.channel()
   session = forSession.port1
   heard = []
   session.addEventListener('message', ({ data }) => {
@@ -89,10 +93,9 @@ const init = (overrides: object = {}): void => {
       directory: 'd',
       resetPersistence: false,
       sessionPort: forSession.port2,
-      brokerPort: forBroker.port2,
       ...overrides,
     },
-    [forSession.port2, forBroker.port2] as unknown as Transferable[],
+    [forSession.port2 as unknown as Transferable],
   )
 }
 const sendEngine = (): void => tab.postMessage({ type: 'engine', wasmModule: emptyModule })
@@ -181,6 +184,7 @@ test('a leader before it is waited for, and is StorageBusy if it does not end', 
     clock,
     locks: locks.for(new TestContext()),
     getDirectory: undefined,
+    openBroadcast: (name: string) => broadcasts.open(name, new TestContext()),
     warn: () => undefined,
   }
   new LeaderHost(port2, env, { fileNames: [], startEngine: async () => () => leader })

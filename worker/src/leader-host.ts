@@ -12,7 +12,13 @@
  * Knows what an engine's leader does, not which: `openLeader` is passed in.
  */
 
-import { type Clock, type LocksLike, nextTurn, type PortLike } from '../../js/src/env.js'
+import {
+  type BroadcastLike,
+  type Clock,
+  type LocksLike,
+  nextTurn,
+  type PortLike,
+} from '../../js/src/env.js'
 import { isLiveStoreError, LiveStoreError, messageOf } from '../../js/src/errors.js'
 import {
   LeaderServer,
@@ -20,6 +26,7 @@ import {
   type ServedSession,
 } from '../../js/src/leader/leader-server.js'
 import { bootImageName } from '../../js/src/protocol/boot-image.js'
+import { BroadcastPort } from '../../js/src/protocol/broadcast-port.js'
 import {
   type BootStatus,
   type BrokerToLeader,
@@ -51,6 +58,7 @@ export interface LeaderHostEnv extends PoolEnv {
   readonly locks: LocksLike
   /** Calls its listener when the device comes online. Returns what ends that. */
   readonly onOnline?: ((listener: () => void) => () => void) | undefined
+  openBroadcast(name: string): BroadcastLike
   warn(message: string): void
 }
 
@@ -100,6 +108,9 @@ export class LeaderHost {
   #bootImage: BootImageKeeper | undefined
   #releaseLock: () => void = () => undefined
   #isReceiving = false
+  #broker: { close(): void } | undefined
+  /** Of other tabs, by the names of their locks. */
+  #sessions = new Map<string, ServedSession>()
 
   /** Starts while the lock is waited for and the files are opened. */
   readonly #engine: Promise<OpenLeader>
@@ -134,9 +145,19 @@ export class LeaderHost {
   }
 
   #receive(message: TabToWorker<PortLike>): void {
-    if (message.type === 'init') this.#init(message)
-    else if (message.type === 'engine') this.#engineArrived(message.wasmModule)
-    else void this.#shutdown()
+    switch (message.type) {
+      case 'init':
+        this.#init(message)
+        break
+      case 'engine':
+        this.#engineArrived(message.wasmModule)
+        break
+      case 'broker':
+        this.#acceptFrom(message.port)
+        break
+      case 'shutdown':
+        void this.#shutdown()
+    }
   }
 
   #init(init: InitMessage<PortLike>): void {
@@ -151,28 +172,39 @@ export class LeaderHost {
     }
     this.#state = 'booting'
     this.#server.connect(init.sessionPort)
-    this.#acceptFrom(init.brokerPort)
     this.#boot = this.#runBoot(init)
   }
 
-  /** Sessions of other tabs come and go through the broker's port. */
+  /**
+   * Sessions of other tabs come and go through the broker's port. A broker that follows another one
+   * knows nothing of its sessions, and cannot tell when they go: those that live come anew.
+   */
   #acceptFrom(brokerPort: PortLike): void {
+    this.#broker?.close()
+    for (const session of this.#sessions.values()) session.drop()
     const sessions = new Map<string, ServedSession>()
+    this.#sessions = sessions
     const broker = new TypedPort<never, BrokerToLeader<PortLike>>(
       brokerPort,
       checkBrokerToLeader<PortLike>,
     )
+    this.#broker = broker
     broker.listen({
       onMessage: (message) => {
         sessions.get(message.session)?.drop()
         sessions.delete(message.session)
-        if (message.type === 'session-port') {
-          sessions.set(message.session, this.#server.connect(message.port))
-        }
+        const port = this.#portOf(message)
+        if (port !== undefined) sessions.set(message.session, this.#server.connect(port))
       },
       // The shared worker is of another build: its tabs are told so by the broker itself.
       onMalformed: () => undefined,
     })
+  }
+
+  #portOf(message: BrokerToLeader<PortLike>): PortLike | undefined {
+    if (message.type === 'session-port') return message.port
+    if (message.type === 'session-gone') return undefined
+    return BroadcastPort.accept(this.#env.openBroadcast(message.channel))
   }
 
   async #runBoot(init: InitMessage<PortLike>): Promise<void> {

@@ -94,6 +94,7 @@ export const makeWorker = (options: WorkerOptions): void => {
         scope.addEventListener('online', listener)
         return () => scope.removeEventListener('online', listener)
       },
+      openBroadcast: (name) => new BroadcastChannel(name),
       warn: (message) => console.warn(`livestore-wasm: ${message}`),
       getDirectory: storage?.getDirectory && (() => storage.getDirectory!()),
     },

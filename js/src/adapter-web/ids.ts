@@ -7,7 +7,7 @@
 
 import { nanoid } from 'nanoid'
 import { LiveStoreError } from '../errors.js'
-import { clientIdKey, sessionIdKey } from '../protocol/messages.js'
+import { clientIdKey, sessionIdKey, sessionIdLeftKey } from '../protocol/messages.js'
 
 /** Mirrors `kNameBytesMax` of `core/base/limits.h`. */
 export const idBytesMax = 256
@@ -39,6 +39,38 @@ export const readIds = (
   clientId: given.clientId ?? keptId(() => sources.localStorage(), clientIdKey(storeId)),
   sessionId: given.sessionId ?? keptId(() => sources.sessionStorage(), sessionIdKey(storeId)),
 })
+
+/** For a tab whose session id turned out to be that of another one. It is kept in its place. */
+export const newSessionId = (sources: IdSources, storeId: string): string => {
+  const id = nanoid(generatedIdLength)
+  try {
+    sources.sessionStorage()?.setItem(sessionIdKey(storeId), id)
+  } catch {
+    // Blocked: the next load gets another one.
+  }
+  return id
+}
+
+/** For the next page of this tab: it may go by the same id. */
+export const leaveSessionId = (sources: IdSources, storeId: string, id: string): void => {
+  try {
+    sources.sessionStorage()?.setItem(sessionIdLeftKey(storeId), id)
+  } catch {
+    // Blocked: there is no next page with this id.
+  }
+}
+
+/** Whether the page before this one in this tab has left `id` to it. True once. */
+export const takeLeftSessionId = (sources: IdSources, storeId: string, id: string): boolean => {
+  try {
+    const storage = sources.sessionStorage()
+    const left = storage?.getItem(sessionIdLeftKey(storeId))
+    storage?.setItem(sessionIdLeftKey(storeId), '')
+    return left === id
+  } catch {
+    return false
+  }
+}
 
 const keptId = (storage: () => IdStorage | undefined, key: string): string => {
   try {

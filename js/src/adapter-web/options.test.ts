@@ -94,7 +94,7 @@ describe('requirements', () => {
     window: {},
     navigator: { locks: {} },
     Worker: {},
-    SharedWorker: {},
+    BroadcastChannel: {},
     MessageChannel: {},
     WebAssembly: {},
   }
@@ -104,9 +104,9 @@ describe('requirements', () => {
   })
 
   test('everything that is missing is named, with the likely reason', () => {
-    const insecure = { ...page, navigator: {}, SharedWorker: undefined, isSecureContext: false }
+    const insecure = { ...page, navigator: {}, BroadcastChannel: undefined, isSecureContext: false }
     expect(() => checkRequirements(insecure)).toThrow(
-      /no navigator\.locks, no SharedWorker.*secure context/,
+      /no navigator\.locks, no BroadcastChannel.*secure context/,
     )
     expect(() => checkRequirements({})).toThrow(/no window, no navigator\.locks.*makeInMemory/)
   })

@@ -10,13 +10,20 @@ import { systemClock } from '../env.js'
 import { directoryName } from '../protocol/messages.js'
 import type { Adapter, ConnectOptions, SessionLink } from '../store/adapter.js'
 import { loadEngine } from '../wasm/load.js'
-import { readIds } from './ids.js'
+import { makeBroadcastWorker } from './broadcast-worker.js'
+import { leaveSessionId, newSessionId, readIds, takeLeftSessionId } from './ids.js'
 import { Journals } from './journals.js'
 import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
+import { watchPageLife } from './page-life.js'
 import { readBootImage } from './read-boot-image.js'
 import { checkRequirements } from './requirements.js'
+import { type PageClaims, SessionClaim } from './session-claim.js'
 import { spawnSharedWorker, spawnWorker } from './spawn.js'
 import { Tab } from './tab.js'
+
+const openBroadcast = (name: string): BroadcastChannel => new BroadcastChannel(name)
+
+const claimsOfPage: PageClaims = new Map()
 
 /** Long enough that two tabs never get the same. */
 const nonceLength = 12
@@ -40,14 +47,29 @@ const connect = async (
   { storeId, syncPayload, onError }: ConnectOptions,
 ): Promise<SessionLink> => {
   checkRequirements(globalThis)
-  const ids = readIds(
-    {
-      localStorage: () => globalThis.localStorage,
-      sessionStorage: () => globalThis.sessionStorage,
-    },
-    storeId,
-    options,
-  )
+  const clock = systemClock()
+  const { locks } = navigator
+  const sources = {
+    localStorage: () => globalThis.localStorage,
+    sessionStorage: () => globalThis.sessionStorage,
+  }
+  const ids = readIds(sources, storeId, options)
+  const claim = new SessionClaim({ clock, locks }, claimsOfPage, storeId, ids.sessionId)
+  const findSessionId = async (): Promise<string> => {
+    if (options.sessionId !== undefined) return ids.sessionId
+    if (takeLeftSessionId(sources, storeId, ids.sessionId)) claim.inherit()
+    else if (!(await claim.take())) return changeSessionId()
+    return ids.sessionId
+  }
+  const changeSessionId = async (): Promise<string> => {
+    const id = newSessionId(sources, storeId)
+    await claim.change(id)
+    return id
+  }
+  const finding = findSessionId()
+  let sessionId = ids.sessionId
+  const onPageHide = (): void => leaveSessionId(sources, storeId, sessionId)
+  addEventListener('pagehide', onPageHide)
   const journals = new Journals({ localStorage: () => globalThis.localStorage, onError }, storeId)
   const onStorage = ({ key }: StorageEvent): void => journals.changed(key)
   const { wasmUrl } = options
@@ -58,11 +80,14 @@ const connect = async (
   const loading = loadEngine(wasmUrl === undefined ? {} : { wasmUrl })
   const tab = new Tab(
     {
-      clock: systemClock(),
-      locks: navigator.locks,
+      clock,
+      locks,
       createChannel: () => new MessageChannel(),
       spawnWorker: (name) => spawnWorker(options.worker, name),
-      spawnSharedWorker: (name) => spawnSharedWorker(options.sharedWorker, name),
+      spawnSharedWorker: (name) =>
+        'SharedWorker' in globalThis
+          ? spawnSharedWorker(options.sharedWorker, name)
+          : makeBroadcastWorker({ locks, openBroadcast }, name),
       nonce: nanoid(nonceLength),
       warn: (message) => console.warn(`livestore-wasm: ${message}`),
     },
@@ -76,15 +101,33 @@ const connect = async (
       journals,
     },
   )
+  const stopWatching = watchPageLife({
+    pause: () => {
+      claim.release()
+      tab.pause()
+    },
+    resume: () => {
+      if (options.sessionId === undefined) void claim.take()
+      tab.resume()
+    },
+  })
+  const close = (): Promise<void> => {
+    removeEventListener('pagehide', onPageHide)
+    stopWatching()
+    claim.release()
+    return tab.close()
+  }
   try {
     const engine = await loading
     let bootImage = await reading
+    sessionId = await finding
     // What follows keeps the main thread busy; the worker of a tab that leads boots meanwhile.
     if (bootImage === undefined) await tab.workerUnderway
     addEventListener('storage', onStorage)
     return {
       engine,
-      ...ids,
+      clientId: ids.clientId,
+      sessionId,
       journal: journals,
       get storageMode() {
         return tab.storageMode
@@ -97,11 +140,11 @@ const connect = async (
       start: (handlers) => tab.start(handlers),
       close: () => {
         removeEventListener('storage', onStorage)
-        return tab.close()
+        return close()
       },
     }
   } catch (thrown) {
-    await tab.close()
+    await close()
     throw thrown
   }
 }

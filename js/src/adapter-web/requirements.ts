@@ -11,7 +11,7 @@ const needed = [
   'window',
   'navigator.locks',
   'Worker',
-  'SharedWorker',
+  'BroadcastChannel',
   'MessageChannel',
   'WebAssembly',
 ] as const

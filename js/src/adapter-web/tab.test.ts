@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { settle, TestStorage, TestWorker } from '../../test/doubles.js'
 import { TestOrigin, type TestTab } from '../../test/origin.js'
 import { LiveStoreError } from '../errors.js'
+import { brokerFailuresMax, brokerReadyWaitFirstMs, brokerSettledMs } from './broker-link.js'
 import { Journals } from './journals.js'
 import { leaderUnreachableCheckMs, workerCrashesPerMinuteMax, workerStartWaitMsMax } from './tab.js'
 
@@ -211,6 +212,246 @@ describe('a session that goes', () => {
   })
 })
 
+describe('a page that is frozen', () => {
+  test('hands the lead over, and follows when it is back', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    first.commit('before')
+    await settle()
+    first.freeze({ isTold: true })
+    second.commit('meanwhile')
+    await settle()
+    expect(leaders(first, second)).toEqual(['t2'])
+    expect(origin.stored).toEqual(['before', 'meanwhile'])
+    first.thaw()
+    first.commit('after')
+    await settle()
+    expect(leaders(first, second)).toEqual(['t2'])
+    expect(origin.stored).toEqual(['before', 'meanwhile', 'after'])
+    expect([first.shown, second.shown]).toEqual([origin.stored, origin.stored])
+  })
+
+  test('amid its commits loses none of them, and doubles none', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    for (let i = 0; i < 30; i++) {
+      first.commit(`f${i}`)
+      second.commit(`s${i}`)
+      if (i === 10) first.freeze({ isTold: true })
+      if (i === 20) first.thaw()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await settle()
+    expect(origin.stored).toHaveLength(60)
+    expect(new Set(origin.stored).size).toBe(60)
+    expect([first.shown, second.shown]).toEqual([origin.stored, origin.stored])
+  })
+
+  test('holds nothing while it is, and leads again if nobody else does', async () => {
+    const tab = origin.openTab()
+    await settle()
+    tab.freeze({ isTold: true })
+    await settle()
+    // The shared worker is no part of the page, and is not frozen.
+    const ofSharedWorker = TestOrigin.hasSharedWorkers ? ['livestore-wasm-broker-build-1-1'] : []
+    expect(origin.locks.heldNames()).toEqual(ofSharedWorker)
+    expect([...origin.opfs.files.values()].some((file) => file.open)).toBe(false)
+    tab.thaw()
+    tab.commit('e1')
+    await settle()
+    expect(leaders(tab)).toEqual(['t1'])
+    expect(origin.stored).toEqual(['e1'])
+  })
+
+  test('leaves its place in line: the one behind it leads', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    second.freeze({ isTold: true })
+    await settle()
+    first.kill()
+    await settle()
+    expect(leaders(first, second, third)).toEqual(['t3'])
+    third.commit('t')
+    second.thaw()
+    await settle()
+    expect(second.shown).toEqual(['t'])
+  })
+
+  test('while it boots boots on when it is back, whoever leads then', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    first.freeze({ isTold: true })
+    await settle()
+    second.commit('s')
+    await settle()
+    first.thaw()
+    await settle()
+    expect(leaders(first, second)).toEqual(['t2'])
+    expect(first.shown).toEqual(['s'])
+  })
+
+  test('again and again is always back', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    for (let i = 0; i < 6; i++) {
+      await settle()
+      const tab = i % 2 === 0 ? first : second
+      tab.freeze({ isTold: true })
+      tab.freeze({ isTold: true })
+      await settle()
+      tab.thaw()
+      tab.thaw()
+      tab.commit(`e${i}`)
+    }
+    await settle()
+    expect(leaders(first, second)).toHaveLength(1)
+    expect(origin.stored).toHaveLength(6)
+    expect([first.shown, second.shown]).toEqual([origin.stored, origin.stored])
+  })
+
+  test('and closed without being back leaves nothing behind', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    first.freeze({ isTold: true })
+    await first.close()
+    await second.close()
+    await settle()
+    expect(origin.locks.heldNames()).toEqual([])
+  })
+
+  test('without a word keeps what it holds: nobody writes beside it, and all goes on', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    first.freeze({ isTold: false })
+    second.commit('s')
+    await origin.clock.advance(60_000)
+    expect(leaders(second)).toEqual([])
+    expect([origin.stored, second.shown, second.failures]).toEqual([[], ['s'], []])
+    first.thaw()
+    await settle()
+    expect(origin.stored).toEqual(['s'])
+    expect([first.shown, second.pending]).toEqual([['s'], []])
+  })
+})
+
+describe.runIf(TestOrigin.hasSharedWorkers)('a shared worker that goes', () => {
+  test('with the leader: the next tab leads, and the third one is confirmed by it', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    first.kill()
+    origin.sharedWorkers().kill()
+    second.commit('s')
+    third.commit('t')
+    await settle()
+    expect(leaders(first, second, third)).toEqual(['t2'])
+    expect(origin.stored.toSorted()).toEqual(['s', 't'])
+    expect(third.pending).toEqual([])
+    expect([second.shown, third.shown]).toEqual([origin.stored, origin.stored])
+  })
+
+  test('before the leader: its place is taken by another, and by the next leader', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    origin.sharedWorkers().kill()
+    await settle()
+    first.kill()
+    await settle()
+    third.commit('t')
+    await settle()
+    expect(origin.stored).toEqual(['t'])
+    expect(second.shown).toEqual(['t'])
+    expect(origin.sharedWorkers().starts).toBe(2)
+  })
+
+  test('alone, amid commits: every tab joins again; no event is lost or doubled', async () => {
+    const tabs = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    for (let i = 0; i < 20; i++) {
+      for (const tab of tabs) tab.commit(`${tab.name}-${i}`)
+      await new Promise((resolve) => setImmediate(resolve))
+      if (i % 8 === 4) origin.sharedWorkers().kill()
+    }
+    await settle()
+    expect(leaders(...tabs)).toEqual(['t1'])
+    expect(origin.stored).toHaveLength(60)
+    expect(new Set(origin.stored).size).toBe(60)
+    for (const tab of tabs) {
+      expect(tab.shown).toEqual(origin.stored)
+      expect([tab.pending, tab.failures, tab.warnings]).toEqual([[], [], []])
+    }
+  })
+
+  test('while tabs boot: they boot all the same', async () => {
+    const first = origin.openTab()
+    await settle()
+    const [second, third] = [origin.openTab(), origin.openTab()]
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+    origin.sharedWorkers().kill()
+    await settle()
+    third.commit('t')
+    await settle()
+    expect([first.shown, second.shown, third.shown]).toEqual([['t'], ['t'], ['t']])
+  })
+
+  test('with a session: the leader does not go on serving that one', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    second.kill()
+    origin.sharedWorkers().kill()
+    await settle()
+    const storage = new TestStorage()
+    const journals = new Journals(
+      { localStorage: () => storage, onError: () => undefined },
+      'store',
+    )
+    journals.write(second.name, new TextEncoder().encode('["left by t2"]'))
+    // A journal is taken in only once the session that wrote it is gone.
+    const fourth = origin.openTab({
+      journals: new Journals({ localStorage: () => storage, onError: () => undefined }, 'store'),
+    })
+    await settle()
+    expect([first.shown, third.shown, fourth.shown]).toEqual(Array(3).fill(['left by t2']))
+  })
+
+  test('before it was ready: the connection is made again', async () => {
+    let deaf = 1
+    origin.sharedWorkerScript = (context) => {
+      if (deaf-- > 0) context.kill()
+    }
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await origin.clock.advance(brokerReadyWaitFirstMs)
+    second.commit('s')
+    await settle()
+    expect(first.shown).toEqual(['s'])
+    expect(second.failures).toEqual([])
+  })
+
+  test('again and again: a follower fails and says why, the leader goes on', async () => {
+    origin.sharedWorkerScript = (context) => setImmediate(() => context.kill())
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await origin.clock.advance(brokerReadyWaitFirstMs * 2 ** brokerFailuresMax)
+    expect(second.failures.map(({ code }) => code)).toEqual(['Unsupported'])
+    expect(second.failures[0]?.message).toContain(`${brokerFailuresMax} times in a row`)
+    expect(first.warnings).toHaveLength(1)
+    expect(origin.sharedWorkers().starts).toBeLessThanOrEqual(2 * brokerFailuresMax)
+    first.commit('f')
+    await settle()
+    expect(origin.stored).toEqual(['f'])
+  })
+
+  test('now and then is replaced each time', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    await settle()
+    for (let i = 0; i < brokerFailuresMax * 2; i++) {
+      origin.sharedWorkers().kill()
+      await settle()
+      await origin.clock.advance(brokerSettledMs)
+    }
+    second.commit('s')
+    await settle()
+    expect(first.shown).toEqual(['s'])
+    expect([first.warnings, second.failures]).toEqual([[], []])
+  })
+})
+
 describe('a worker that crashes', () => {
   test('is replaced, and the session goes on with what is stored', async () => {
     const [first, second] = [origin.openTab(), origin.openTab()]
@@ -251,6 +492,7 @@ describe('a worker that crashes', () => {
     expect(tab.workers).toHaveLength(workerCrashesPerMinuteMax + 1)
     expect(tab.failures.map(({ code }) => code)).toEqual(['Internal'])
     expect(tab.failures[0]?.message).toContain('unreachable')
+    tab.kill()
     expect(origin.locks.heldNames()).toEqual([])
   })
 

@@ -11,35 +11,29 @@
  * nobody ever steals it. The leading tab talks to its worker directly; a follower gets its port
  * from the broker. Every leader change hands a new port to the session, and the one before is dead.
  *
+ * A page may be frozen, or put away and fetched back. What is frozen can do nothing for others, so
+ * it lets go of everything first, `pause`, and begins anew when it is back, `resume`.
+ *
  * Knows no event, no engine and no storage: the compiled engine is a value it passes on to the
  * worker. The browser is passed in.
  */
 
-import type {
-  ChannelLike,
-  Clock,
-  LocksLike,
-  PortLike,
-  SharedWorkerLike,
-  WorkerLike,
-} from '../env.js'
+import type { ChannelLike, PortLike, WorkerLike } from '../env.js'
 import { errorFromReply, LiveStoreError, messageOf } from '../errors.js'
 import {
-  type BrokerToTab,
   leaderLockName,
   leaderWorkerName,
   protocolVersion,
   type StorageMode,
   sessionLockName,
-  sharedWorkerName,
-  type TabToBroker,
   type TabToWorker,
   tabLockName,
   type WorkerToTab,
 } from '../protocol/messages.js'
 import { TypedPort } from '../protocol/port.js'
-import { checkBrokerToTab, checkWorkerToTab } from '../protocol/validate.js'
+import { checkWorkerToTab } from '../protocol/validate.js'
 import type { LeaderPort, LinkHandlers } from '../store/adapter.js'
+import { BrokerLink, type BrokerLinkEnv } from './broker-link.js'
 import type { Journals } from './journals.js'
 import { openLeaderPort } from './leader-port.js'
 
@@ -61,12 +55,9 @@ export const leaderUnreachableCheckMs = 5_000
 
 const minuteMs = 60_000
 
-export interface TabEnv {
-  readonly clock: Clock
-  readonly locks: LocksLike
+export interface TabEnv extends BrokerLinkEnv {
   createChannel(): ChannelLike
   spawnWorker(name: string): WorkerLike
-  spawnSharedWorker(name: string): SharedWorkerLike
   /** Unlike any other, also among tabs that share a session id. */
   readonly nonce: string
   warn(message: string): void
@@ -97,16 +88,16 @@ interface Leadership {
   release(): void
 }
 
-type BrokerPort = TypedPort<TabToBroker<PortLike>, BrokerToTab<PortLike>>
-
 export class Tab {
   readonly #env: TabEnv
   readonly #options: TabOptions
   readonly #sessionLock: string
-  /** Made when first needed: starting the shared worker would slow down the boot of a lone tab. */
-  #broker: BrokerPort | undefined
-  /** Aborted by `close` and by a failure: whatever still waits for a lock stops waiting. */
-  readonly #over = new AbortController()
+  /** Used when needed only: starting the shared worker would slow down the boot of a lone tab. */
+  readonly #broker: BrokerLink
+  /** Aborted by `pause`, `close` and a failure: what waits for a lock or holds one lets go. */
+  #stay = new AbortController()
+  #state: 'present' | 'paused' | 'over' = 'present'
+  #closing: Promise<void> | undefined
 
   #leadership: Leadership | undefined
   /** Since this tab last began to follow; undefined while it does not. */
@@ -138,6 +129,11 @@ export class Tab {
     this.#options = options
     const { storeId, sessionId } = options
     this.#sessionLock = sessionLockName(storeId, sessionId, env.nonce)
+    this.#broker = new BrokerLink(env, storeId, {
+      onJoined: () => this.#watchForUnreachableLeader(this.#portsSeen, 0),
+      onLeaderPort: (port) => this.#handOver(port),
+      onTrouble: (error) => this.#onBrokerTrouble(error),
+    })
     this.workerUnderway = new Promise((resolve) => {
       const cancel = env.clock.after(workerStartWaitMsMax, resolve)
       this.#workerUnderway = () => {
@@ -145,7 +141,7 @@ export class Tab {
         resolve()
       }
     })
-    void this.#elect()
+    void this.#elect(this.#stay.signal, options.resetPersistence)
   }
 
   get storageMode(): StorageMode {
@@ -163,8 +159,13 @@ export class Tab {
    * Says bye, lets an own worker take in the last pushes, and lets go of every lock: the next tab
    * in line then leads. Takes at most `workerShutdownWaitMsMax`. Idempotent.
    */
-  async close(): Promise<void> {
-    if (this.#over.signal.aborted) return
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state === 'over') return
     const leadership = this.#leadership
     this.#port?.post({ type: 'bye' })
     if (leadership !== undefined) {
@@ -181,45 +182,66 @@ export class Tab {
     this.#end()
   }
 
+  /**
+   * The page is about to be frozen, or put away: nothing in it will run, its worker included, until
+   * `resume`, or for good. Lets go of everything at once, in the call: a page that keeps a lock,
+   * a file or its place in line while it is frozen would stop all others. Its worker is ended as by
+   * a crash, which costs nothing that was confirmed. Idempotent.
+   */
+  pause(): void {
+    if (this.#state !== 'present') return
+    this.#state = 'paused'
+    this.#port?.post({ type: 'bye' })
+    this.#letGo()
+  }
+
+  /** The page is back: it follows whoever leads now, or leads again. Idempotent. */
+  resume(): void {
+    if (this.#state !== 'paused') return
+    this.#state = 'present'
+    this.#stay = new AbortController()
+    void this.#elect(this.#stay.signal, false)
+  }
+
   // --- election ---------------------------------------------------------------------------------
 
-  async #elect(): Promise<void> {
+  async #elect(signal: AbortSignal, resetPersistence: boolean): Promise<void> {
     const { locks } = this.#env
-    const { storeId, resetPersistence } = this.#options
+    const { storeId } = this.#options
     const name = tabLockName(storeId)
     try {
       const leading = locks.request(name, { ifAvailable: true }, (lock) => {
-        if (lock !== null) return this.#lead(resetPersistence)
+        if (lock !== null) return this.#lead(signal, resetPersistence)
         this.#workerUnderway()
         return false
       })
-      const sessionLockHeld = this.#holdSessionLock()
+      const sessionLockHeld = this.#holdSessionLock(signal)
       // Only a follower needs it, and asks for it again then.
       sessionLockHeld.catch(() => undefined)
       if (!(await leading) && resetPersistence) {
         this.#env.warn(`resetPersistence was ignored: another tab has store ${storeId} open`)
       }
-      while (!this.#over.signal.aborted) {
+      while (!signal.aborted) {
         this.#follow(sessionLockHeld)
-        await locks.request(name, { signal: this.#over.signal }, () => this.#lead(false))
+        await locks.request(name, { signal }, () => this.#lead(signal, false))
       }
     } catch (thrown) {
       // The signal rejects what waits; that is the end we asked for.
-      if (!this.#over.signal.aborted) {
+      if (!signal.aborted) {
         this.#fail(new LiveStoreError('Internal', `the election failed: ${messageOf(thrown)}`))
       }
     }
   }
 
-  /** Held until the tab is closed; a tab that dies lets go of it too, and so is noticed. */
-  #holdSessionLock(): Promise<void> {
+  /** Held until the tab goes; a tab that dies lets go of it too, and so is noticed. */
+  #holdSessionLock(signal: AbortSignal): Promise<void> {
     const { locks } = this.#env
     return new Promise((resolve, reject) => {
       const hold = (): Promise<void> => {
         resolve()
-        return new Promise((release) => onAbort(this.#over.signal, release))
+        return new Promise((release) => onAbort(signal, release))
       }
-      locks.request(this.#sessionLock, { signal: this.#over.signal }, hold).catch(reject)
+      locks.request(this.#sessionLock, { signal }, hold).catch(reject)
     })
   }
 
@@ -229,23 +251,17 @@ export class Tab {
   #follow(sessionLockHeld: Promise<void>): void {
     const following = Symbol('following')
     this.#following = following
-    const broker = this.#connectBroker()
+    this.#broker.connect()
     sessionLockHeld.then(
       () => {
         if (this.#following !== following) return
-        const { storeId, sessionId } = this.#options
         this.#joined = true
-        broker?.post({
-          type: 'join',
-          protocol: protocolVersion,
-          storeId,
-          sessionId,
-          lockName: this.#sessionLock,
-        })
-        this.#watchForUnreachableLeader(this.#portsSeen, 0)
+        this.#broker.join(this.#options.sessionId, this.#sessionLock)
       },
-      (thrown: unknown) =>
-        this.#fail(new LiveStoreError('Internal', `no session lock: ${messageOf(thrown)}`)),
+      (thrown: unknown) => {
+        if (this.#following !== following) return
+        this.#fail(new LiveStoreError('Internal', `no session lock: ${messageOf(thrown)}`))
+      },
     )
   }
 
@@ -254,55 +270,21 @@ export class Tab {
     if (!this.#joined) return
     this.#joined = false
     this.#stopLeaderWatch()
-    this.#broker?.post({ type: 'leave' })
-  }
-
-  #connectBroker(): BrokerPort | undefined {
-    if (this.#broker !== undefined) return this.#broker
-    let sharedWorker: SharedWorkerLike
-    try {
-      sharedWorker = this.#env.spawnSharedWorker(sharedWorkerName(this.#options.storeId))
-    } catch (thrown) {
-      this.#onBrokerTrouble(asSpawnError('shared worker', thrown))
-      return undefined
-    }
-    sharedWorker.addEventListener('error', ({ message }) =>
-      this.#onBrokerTrouble(
-        asSpawnError('shared worker', new Error(message ?? 'its script did not load')),
-      ),
-    )
-    this.#broker = new TypedPort(sharedWorker.port, checkBrokerToTab<PortLike>)
-    this.#broker.listen({
-      onMessage: (message) => this.#onBrokerMessage(message),
-      onMalformed: (problem) =>
-        this.#onBrokerTrouble(
-          new LiveStoreError('ProtocolMismatch', `the shared worker sent ${problem}`),
-        ),
-    })
-    return this.#broker
-  }
-
-  #onBrokerMessage(message: BrokerToTab<PortLike>): void {
-    if (message.type === 'error') {
-      this.#onBrokerTrouble(errorFromReply(message))
-    } else if (this.#joined) {
-      this.#handOver(message.port)
-    } else {
-      // It was on its way when this tab was promoted.
-      message.port.close?.()
-    }
+    this.#broker.leave()
   }
 
   /** A leading tab can do without the broker; the other tabs notice for themselves. */
   #onBrokerTrouble(error: LiveStoreError): void {
+    this.#stopLeaderWatch()
     if (this.#leadership === undefined) this.#fail(error)
     else this.#env.warn(`other tabs cannot be served: ${error.message}`)
   }
 
   #watchForUnreachableLeader(portsBefore: number, suspicions: number): void {
+    this.#stopLeaderWatch()
     this.#stopLeaderWatch = this.#env.clock.after(leaderUnreachableCheckMs, () => {
       void this.#env.locks.query().then(({ held }) => {
-        if (!this.#joined || this.#portsSeen > portsBefore || this.#over.signal.aborted) return
+        if (!this.#joined || this.#portsSeen > portsBefore) return
         const lock = leaderLockName(this.#options.storeId)
         const leads = held?.some(({ name }) => name === lock) ?? false
         if (leads && suspicions > 0) {
@@ -323,8 +305,8 @@ export class Tab {
   // --- leading ----------------------------------------------------------------------------------
 
   /** Holds the tab lock for as long as the returned promise is pending. */
-  async #lead(resetPersistence: boolean): Promise<true> {
-    if (this.#over.signal.aborted) return true
+  async #lead(signal: AbortSignal, resetPersistence: boolean): Promise<true> {
+    if (signal.aborted) return true
     this.#stopFollowing()
     if (resetPersistence) this.#options.journals?.clear()
     let worker: WorkerLike
@@ -350,9 +332,8 @@ export class Tab {
     }
     this.#leadership = leadership
     const session = this.#env.createChannel()
-    const broker = this.#env.createChannel()
     leadership.worker.listen({
-      onMessage: (message) => this.#onWorkerMessage(leadership, message, broker.port1),
+      onMessage: (message) => this.#onWorkerMessage(leadership, message),
       onMalformed: (problem) =>
         this.#failLeadership(
           leadership,
@@ -374,9 +355,8 @@ export class Tab {
         directory: this.#options.directory,
         resetPersistence,
         sessionPort: session.port2,
-        brokerPort: broker.port2,
       },
-      [session.port2, broker.port2] as unknown as Transferable[],
+      [session.port2 as unknown as Transferable],
     )
     this.#options.wasmModule.then(
       (wasmModule) => leadership.worker.post({ type: 'engine', wasmModule }),
@@ -386,7 +366,7 @@ export class Tab {
     this.#handOver(session.port1)
   }
 
-  #onWorkerMessage(leadership: Leadership, message: WorkerToTab, brokerPort: PortLike): void {
+  #onWorkerMessage(leadership: Leadership, message: WorkerToTab): void {
     if (this.#leadership !== leadership) return
     leadership.spoke = true
     this.#workerUnderway()
@@ -395,7 +375,7 @@ export class Tab {
         this.#watchLeader(leadership)
         break
       case 'receiving':
-        this.#announce(brokerPort)
+        this.#announce(leadership)
         break
       case 'error':
         this.#failLeadership(leadership, errorFromReply(message))
@@ -409,14 +389,13 @@ export class Tab {
     }
   }
 
-  /** Other tabs may come. */
-  #announce(port: PortLike): void {
-    const { storeId } = this.#options
-    const lockName = leaderLockName(storeId)
-    this.#connectBroker()?.post(
-      { type: 'lead', protocol: protocolVersion, storeId, lockName, port },
-      [port as unknown as Transferable],
-    )
+  /** Other tabs may come, through this broker and through any that follows it. */
+  #announce({ worker }: Leadership): void {
+    this.#broker.lead(() => {
+      const { port1, port2 } = this.#env.createChannel()
+      worker.post({ type: 'broker', port: port2 }, [port2 as unknown as Transferable])
+      return port1
+    })
   }
 
   /** The worker holds the leader lock, which tells if it dies. */
@@ -457,6 +436,7 @@ export class Tab {
 
   #endLeadership(leadership: Leadership): void {
     this.#leadership = undefined
+    this.#broker.leave()
     leadership.over.abort()
     leadership.worker.close()
     leadership.terminate()
@@ -476,21 +456,31 @@ export class Tab {
   }
 
   #fail(error: LiveStoreError): void {
-    if (this.#over.signal.aborted) return
+    if (this.#state === 'over') return
     this.#failure = error
     this.#end()
     this.#handlers?.onFailure(error)
   }
 
   #end(): void {
-    if (this.#over.signal.aborted) return
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.#letGo()
+  }
+
+  /**
+   * First of what waits for locks, then of what holds them: a page that is frozen while it is given
+   * one could not let go of it.
+   */
+  #letGo(): void {
     this.#stopFollowing()
+    this.#broker.close()
     this.#port?.close()
+    this.#port = undefined
     if (this.#leadership !== undefined) this.#endLeadership(this.#leadership)
     this.#shutdownDone()
     this.#workerUnderway()
-    this.#over.abort()
-    this.#broker?.close()
+    this.#stay.abort()
   }
 }
 

@@ -167,7 +167,8 @@ const short = (message: LeaderToTab): string => {
     case 'passing':
       return `passing ${message.events.byteLength} bytes`
     case 'rejoin':
-      return 'rejoin'
+    case 'pong':
+      return message.type
     case 'push-result':
       return message.outcome === 'failed'
         ? `failed ${message.id} at ${message.failedIndex}: ${message.code}`
@@ -228,6 +229,13 @@ describe('boot', () => {
     late.hello()
     await settle()
     expect(late.heard).toEqual(['warning', 'done', 'welcome image() of s-1'])
+  })
+
+  test('who asks whether the leader is there is answered while it boots', async () => {
+    const session = connect()
+    session.say({ type: 'ping' })
+    await settle()
+    expect(session.heard).toEqual(['pong'])
   })
 
   test('a failed boot is told to sessions that are there and to those that come', async () => {

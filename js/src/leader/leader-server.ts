@@ -271,6 +271,9 @@ export class LeaderServer {
       case 'passing':
         this.#passOn(session, new Uint8Array(message.events))
         break
+      case 'ping':
+        session.port.post({ type: 'pong' })
+        break
       case 'bye':
         this.#drop(session)
         break

@@ -39,7 +39,8 @@ export type BootStatus =
       readonly stage: 'warning'
       /**
        * `event-skipped`: an event is in the log without effect, because its materializer failed in
-       * the leader. `event-refused`: the sync backend refused an event for good.
+       * the leader. `event-refused`: the sync backend refused an event for good. `leader-silent`:
+       * whoever leads the store does not answer, and is waited for.
        */
       readonly reason:
         | 'private-browsing'
@@ -47,6 +48,7 @@ export type BootStatus =
         | 'state-rebuilt'
         | 'event-skipped'
         | 'event-refused'
+        | 'leader-silent'
       readonly message: string
     }
   | { readonly stage: 'done' }
@@ -82,6 +84,11 @@ export interface PassingMessage {
   readonly events: ArrayBuffer
 }
 
+/** Answered by `pong`, as soon as the leader can say anything. */
+export interface PingMessage {
+  readonly type: 'ping'
+}
+
 /** The session ends. Pushes already sent are still taken in. */
 export interface ByeMessage {
   readonly type: 'bye'
@@ -102,6 +109,7 @@ export type SessionToLeader =
   | HelloMessage
   | PushMessage
   | PassingMessage
+  | PingMessage
   | ByeMessage
   | JournalMessage
 
@@ -180,6 +188,11 @@ export type JournalResultMessage =
       readonly message: string
     }
 
+/** Answers `ping`: the leader is there, however long it takes for the rest. */
+export interface PongMessage {
+  readonly type: 'pong'
+}
+
 export type LeaderToSession =
   | BootStatusMessage
   | WelcomeMessage
@@ -187,6 +200,7 @@ export type LeaderToSession =
   | NewsMessage
   | PassingMessage
   | RejoinMessage
+  | PongMessage
   | ErrorMessage
 
 /** All that comes on a session's port; what is about journals is for its tab. */
@@ -216,13 +230,24 @@ export type TabToBroker<Port> =
     }
 
 export type BrokerToTab<Port> =
+  /** It is there, and `join` and `lead` are heard. It holds the lock for as long as it lives. */
+  | { readonly type: 'ready'; readonly lockName?: string }
   /** The way to a leader. Every earlier `leader-port` is dead. */
-  { readonly type: 'leader-port'; readonly port: Port } | ErrorMessage
+  | { readonly type: 'leader-port'; readonly port: Port }
+  | ErrorMessage
 
 /** `session` is the name of the session's lock: it tells apart tabs that share a session id. */
 export type BrokerToLeader<Port> =
   | { readonly type: 'session-port'; readonly session: string; readonly port: Port }
+  /** The same, over a broadcast channel of this name. */
+  | { readonly type: 'session-channel'; readonly session: string; readonly channel: string }
   | { readonly type: 'session-gone'; readonly session: string }
+
+/** Among the tabs of a store without a shared worker: what they say to all. */
+export type RoomMessage =
+  | { readonly type: 'join'; readonly session: string; readonly channel: string }
+  | { readonly type: 'leave'; readonly session: string }
+  | { readonly type: 'leads' }
 
 // --- tab and its own leader worker --------------------------------------------------------------
 
@@ -238,12 +263,13 @@ export interface InitMessage<Port> {
   /** Remove what is stored before opening it. */
   readonly resetPersistence: boolean
   readonly sessionPort: Port
-  readonly brokerPort: Port
 }
 
 export type TabToWorker<Port> =
   | InitMessage<Port>
   | { readonly type: 'engine'; readonly wasmModule: WebAssembly.Module }
+  /** Sessions come by this port. Those that came by the port before come anew. */
+  | { readonly type: 'broker'; readonly port: Port }
   | { readonly type: 'shutdown' }
 
 export type WorkerToTab =
@@ -274,6 +300,13 @@ export const leaderLockName = (storeId: string): string => `livestore-wasm-leade
 export const sessionLockName = (storeId: string, sessionId: string, nonce: string): string =>
   `livestore-wasm-session-${storeId}-${sessionId}-${nonce}`
 
+/** Held by a page for as long as it goes by this session id. */
+export const sessionIdLockName = (storeId: string, sessionId: string): string =>
+  `livestore-wasm-session-id-${storeId}-${sessionId}`
+
+/** Held by a broker for its life. The nonce tells apart those that follow each other. */
+export const brokerLockName = (nonce: string): string => `livestore-wasm-broker-${nonce}`
+
 export const sharedWorkerName = (storeId: string): string => `livestore-wasm-${storeId}`
 
 export const leaderWorkerName = (storeId: string, sessionId: string): string =>
@@ -290,3 +323,5 @@ export const journalKey = (storeId: string): string => `livestore:journal:${stor
 export const unusableJournalKey = (storeId: string): string =>
   `livestore:unusable-journal:${storeId}:`
 export const sessionIdKey = (storeId: string): string => `livestore:sessionId:${storeId}`
+/** The session id that a page leaves to the next one of its tab. */
+export const sessionIdLeftKey = (storeId: string): string => `livestore:sessionId-left:${storeId}`

@@ -9,6 +9,7 @@ import type {
   BrokerToLeader,
   BrokerToTab,
   LeaderToTab,
+  RoomMessage,
   SessionToLeader,
   TabToBroker,
   TabToWorker,
@@ -65,6 +66,7 @@ const statusShapes: Readonly<Record<string, Shape>> = {
       'state-rebuilt',
       'event-skipped',
       'event-refused',
+      'leader-silent',
     ),
     message: text,
   },
@@ -107,6 +109,7 @@ const sessionToLeader: Shapes = {
   }),
   push: () => ({ id: count, push: bytes }),
   passing: () => ({ events: bytes }),
+  ping: () => ({}),
   bye: () => ({}),
   journal: () => ({ id: count, instance: text, push: bytes }),
 }
@@ -129,6 +132,7 @@ const leaderToTab: Shapes = {
   news: () => ({ news: bytes }),
   passing: () => ({ events: bytes }),
   rejoin: () => ({}),
+  pong: () => ({}),
   'journal-result': ({ code }) =>
     code === undefined ? { id: count } : { id: count, code: text, message: text },
   error: () => error,
@@ -145,18 +149,31 @@ const tabToBroker: Shapes = {
 export const checkTabToBroker = <Port>(data: unknown): Checked<TabToBroker<Port>> =>
   check(data, tabToBroker)
 
-const brokerToTab: Shapes = { 'leader-port': () => ({ port }), error: () => error }
+const brokerToTab: Shapes = {
+  ready: () => ({ lockName: optional(text) }),
+  'leader-port': () => ({ port }),
+  error: () => error,
+}
 
 export const checkBrokerToTab = <Port>(data: unknown): Checked<BrokerToTab<Port>> =>
   check(data, brokerToTab)
 
 const brokerToLeader: Shapes = {
   'session-port': () => ({ session: text, port }),
+  'session-channel': () => ({ session: text, channel: text }),
   'session-gone': () => ({ session: text }),
 }
 
 export const checkBrokerToLeader = <Port>(data: unknown): Checked<BrokerToLeader<Port>> =>
   check(data, brokerToLeader)
+
+const roomMessage: Shapes = {
+  join: () => ({ session: text, channel: text }),
+  leave: () => ({ session: text }),
+  leads: () => ({}),
+}
+
+export const checkRoomMessage = (data: unknown): Checked<RoomMessage> => check(data, roomMessage)
 
 const tabToWorker: Shapes = {
   init: () => ({
@@ -166,8 +183,8 @@ const tabToWorker: Shapes = {
     directory: text,
     resetPersistence: flag,
     sessionPort: port,
-    brokerPort: port,
   }),
+  broker: () => ({ port }),
   engine: () => ({ wasmModule: module }),
   shutdown: () => ({}),
 }

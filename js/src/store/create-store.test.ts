@@ -149,12 +149,15 @@ describe('life', () => {
     }
     const onError = vi.fn()
     const store = await openStore({ adapter, onError })
-    fail(new LiveStoreError('Unsupported', 'its script did not load'))
+    fail(new LiveStoreError('SchemaMismatch', 'another build leads'))
+    expect(onError.mock.calls, 'at once').toEqual([
+      [coded('SchemaMismatch', /^another build leads.* waits for another leader/)],
+    ])
     const { persisted } = store.commit(created('a'))
     await store.shutdown()
     await expect(persisted).rejects.toThrow(coded('Closed'))
-    expect(onError.mock.calls).toEqual([
-      [coded('Unsupported', /1 event\(s\) not on disk: its script did not load/)],
+    expect(onError.mock.calls.slice(1)).toEqual([
+      [coded('SchemaMismatch', /1 event\(s\) not on disk: another build leads/)],
     ])
     expect(printed).toHaveBeenCalledTimes(2)
   })

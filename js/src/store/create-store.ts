@@ -102,7 +102,7 @@ export const createStorePromise = async <
       onRejected: options.onRejected,
       report,
     })
-    const driving = drive(session, link, control, status.report)
+    const driving = drive(session, link, control, status.report, report)
     cleanUp.push(() => driving.driver.close())
     await aborted.race(driving.ready)
     control.attach(driving.driver)
@@ -140,6 +140,7 @@ const drive = (
   link: SessionLink,
   control: StoreControl,
   onBootStatus: (status: BootStatus) => void,
+  report: (error: LiveStoreError) => void,
 ): { readonly driver: SessionDriver; readonly ready: Promise<void> } => {
   let isReady = false
   let isWelcome = false
@@ -154,10 +155,9 @@ const drive = (
     // Its state is an image that no leader stands for.
     else if (!isWelcome) control.end(error)
     else {
-      console.error(
-        `livestore: the connection to the leader failed (${error.code}): ${error.message} ` +
-          'This tab goes on by itself; what it commits is kept only if another leader follows.',
-      )
+      const { code, message } = error
+      const what = 'This tab goes on by itself; what it commits waits for another leader.'
+      report(new LiveStoreError(code, `${message} ${what}`, { cause: error }))
       control.onTrouble(error)
     }
   }
@@ -183,6 +183,12 @@ const drive = (
       if (endsStores(error.code)) return control.end(error)
       const { code, message } = error
       console.error(`livestore: the leader cannot store events at the moment (${code}): ${message}`)
+      control.onTrouble(error)
+    },
+    onSilence: (error) => {
+      const { message } = error
+      if (!isReady) return onBootStatus({ stage: 'warning', reason: 'leader-silent', message })
+      console.warn(`livestore: ${message}`)
       control.onTrouble(error)
     },
     onFailure,

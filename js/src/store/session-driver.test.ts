@@ -3,10 +3,16 @@
  */
 
 import { describe, expect, test, vi } from 'vitest'
+import { TestClock } from '../../test/doubles.js'
 import { LiveStoreError } from '../errors.js'
 import type { LeaderToSession, SessionToLeader } from '../protocol/messages.js'
 import type { LeaderPort } from './adapter.js'
-import { type DrivenSession, type DriverHandlers, SessionDriver } from './session-driver.js'
+import {
+  type DrivenSession,
+  type DriverHandlers,
+  leaderSilenceMsMax,
+  SessionDriver,
+} from './session-driver.js'
 
 const bytes = (...values: number[]): ArrayBuffer => new Uint8Array(values).buffer
 const outcome = (parts: Partial<ReturnType<DrivenSession['onNews']>> = {}) => ({
@@ -127,9 +133,11 @@ const setUp = () => {
     onClientId: vi.fn<DriverHandlers['onClientId']>(),
     onBootStatus: vi.fn<DriverHandlers['onBootStatus']>(),
     onTrouble: vi.fn<DriverHandlers['onTrouble']>(),
+    onSilence: vi.fn<DriverHandlers['onSilence']>(),
     onFailure: vi.fn<DriverHandlers['onFailure']>(),
   }
-  const driver = new SessionDriver(session, ids, handlers)
+  const clock = new TestClock()
+  const driver = new SessionDriver(session, ids, handlers, clock)
   const attach = () => {
     const port = new FakePort()
     driver.attach(port)
@@ -149,7 +157,7 @@ const setUp = () => {
     driver.schedulePush()
     await Promise.resolve()
   }
-  return { session, handlers, driver, attach, welcomed, commit }
+  return { session, handlers, clock, driver, attach, welcomed, commit }
 }
 
 describe('hello and welcome', () => {
@@ -586,4 +594,67 @@ test('what is not persisted goes out at once to a leader that is there, and come
   port.answer({ type: 'passing', events: bytes(3) })
   expect(session.calls).toContain('passing 3')
   expect(handlers.onFollow).toHaveBeenCalledOnce()
+})
+
+describe('a leader that says nothing', () => {
+  test('while it owes an answer is asked whether it is there, then reported once', async () => {
+    const { handlers, clock, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    await clock.advance(leaderSilenceMsMax)
+    expect(port.types()).toEqual(['push', 'ping'])
+    expect(handlers.onSilence).not.toHaveBeenCalled()
+    await clock.advance(leaderSilenceMsMax * 5)
+    expect(port.types()).toEqual(['push', 'ping'])
+    expect(handlers.onSilence.mock.calls.map(([{ code }]) => code)).toEqual(['StorageBusy'])
+    port.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
+    await commit(2)
+    await clock.advance(leaderSilenceMsMax * 2)
+    expect(handlers.onSilence, 'of the next silence').toHaveBeenCalledTimes(2)
+  })
+
+  test('but that it is there is only busy', async () => {
+    const { handlers, clock, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(leaderSilenceMsMax)
+      port.answer({ type: 'pong' })
+    }
+    expect(port.types()).toEqual(['push', 'ping', 'ping', 'ping', 'ping', 'ping'])
+    expect(handlers.onSilence).not.toHaveBeenCalled()
+  })
+
+  test('and owes nothing is left alone', async () => {
+    const { handlers, clock, welcomed, commit } = setUp()
+    const port = welcomed()
+    await commit(1)
+    port.answer({ type: 'push-result', id: 1, outcome: 'accepted' })
+    await clock.advance(leaderSilenceMsMax * 5)
+    expect(port.types()).toEqual(['push'])
+    expect(handlers.onSilence).not.toHaveBeenCalled()
+  })
+
+  test('to a hello, or that nobody has ever seen, is reported too', async () => {
+    const { handlers, clock, attach } = setUp()
+    await clock.advance(leaderSilenceMsMax * 2)
+    expect(handlers.onSilence).toHaveBeenCalledTimes(1)
+    const port = attach()
+    port.answer({ type: 'boot-status', status: { stage: 'loading' } })
+    await clock.advance(leaderSilenceMsMax * 3)
+    expect(handlers.onSilence).toHaveBeenCalledTimes(2)
+  })
+
+  test('is not waited for once there is none for sure, or nobody wants it', async () => {
+    const failed = setUp()
+    failed.driver.fail(new LiveStoreError('Unsupported', 'no worker'))
+    await failed.clock.advance(leaderSilenceMsMax * 5)
+    expect(failed.handlers.onSilence).not.toHaveBeenCalled()
+    const closed = setUp()
+    closed.welcomed()
+    await closed.commit(1)
+    closed.driver.close()
+    await closed.clock.advance(leaderSilenceMsMax * 5)
+    expect(closed.handlers.onSilence).not.toHaveBeenCalled()
+  })
 })

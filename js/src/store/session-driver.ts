@@ -14,6 +14,7 @@
  * statuses and errors are heeded, because the welcome covers the rest.
  */
 
+import { type Clock, systemClock } from '../env.js'
 import { errorFromReply, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import type { BootImage } from '../protocol/boot-image.js'
 import {
@@ -62,9 +63,17 @@ export interface DriverHandlers {
   readonly onBootStatus: (status: BootStatus) => void
   /** The leader cannot persist at the moment. It keeps what was pushed, and tries again. */
   readonly onTrouble: (error: LiveStoreError) => void
+  /** Whoever leads owes an answer and says nothing. It is waited for; told once a silence. */
+  readonly onSilence: (error: LiveStoreError) => void
   /** This leader is of no use. Another port may follow and is then used. */
   readonly onFailure: (error: LiveStoreError) => void
 }
+
+/**
+ * How long a leader may owe an answer and say nothing; it is then asked whether it is there, and
+ * has as long again. One that is busy answers late, one whose page is frozen does not.
+ */
+export const leaderSilenceMsMax = 5_000
 
 /** Hellos in a row that led to no progress. After them this leader is given up. */
 const HELLOS_IN_A_ROW_MAX = 3
@@ -73,6 +82,7 @@ export class SessionDriver {
   readonly #session: DrivenSession
   #ids: { readonly clientId: string; readonly sessionId: string }
   readonly #handlers: DriverHandlers
+  readonly #clock: Clock
   #port: LeaderPort | undefined
   #state: 'detached' | 'greeting' | 'following' | 'closed' = 'detached'
   #ready = false
@@ -82,16 +92,22 @@ export class SessionDriver {
   #inFlight: number | undefined
   #pushScheduled = false
   #hellosInARow = 0
+  /** Times that it was looked whether the leader has said anything, and it had not. */
+  #silentChecks = 0
+  #stopWatching: (() => void) | undefined
   readonly #idleWaiters = new Set<() => void>()
 
   constructor(
     session: DrivenSession,
     ids: { readonly clientId: string; readonly sessionId: string },
     handlers: DriverHandlers,
+    clock: Clock = systemClock(),
   ) {
     this.#session = session
     this.#ids = ids
     this.#handlers = handlers
+    this.#clock = clock
+    this.#watchSilence()
   }
 
   /**
@@ -118,7 +134,10 @@ export class SessionDriver {
     this.#isAlone = false
     this.#hellosInARow = 0
     port.onMessage((message) => {
-      if (this.#port === port) this.#take(message)
+      if (this.#port !== port) return
+      this.#silentChecks = 0
+      this.#take(message)
+      this.#watchSilence()
     })
     this.#greet(this.#ready)
   }
@@ -172,6 +191,7 @@ export class SessionDriver {
     this.#port?.post({ type: 'bye' })
     this.#port?.close()
     this.#port = undefined
+    this.#watchSilence()
     this.#wakeWaiters()
   }
 
@@ -188,6 +208,30 @@ export class SessionDriver {
       schemaHash: this.#session.schemaHash,
       ...(withCursor ? { cursor } : {}),
     })
+    this.#watchSilence()
+  }
+
+  /** To be called whenever it may have changed whether the leader owes an answer. */
+  #watchSilence(): void {
+    if (!this.#isOwedAnAnswer()) {
+      this.#stopWatching?.()
+      this.#stopWatching = undefined
+      return
+    }
+    this.#stopWatching ??= this.#clock.after(leaderSilenceMsMax, () => {
+      this.#stopWatching = undefined
+      this.#silentChecks += 1
+      if (this.#silentChecks === 1) this.#port?.post({ type: 'ping' })
+      if (this.#silentChecks === 2) this.#handlers.onSilence(silent())
+      this.#watchSilence()
+    })
+  }
+
+  #isOwedAnAnswer(): boolean {
+    if (this.#state === 'detached') return !this.#isAlone
+    return (
+      this.#state === 'greeting' || (this.#state === 'following' && this.#inFlight !== undefined)
+    )
   }
 
   /** Says hello to the same leader again, unless that has led to nothing too often. */
@@ -212,6 +256,8 @@ export class SessionDriver {
       case 'error':
         if (message.retrying === true) this.#handlers.onTrouble(errorFromReply(message))
         else this.#giveUp(errorFromReply(message))
+        break
+      case 'pong':
         break
       case 'welcome':
         if (this.#state === 'greeting') this.#takeWelcome(message)
@@ -307,6 +353,7 @@ export class SessionDriver {
     this.#inFlight = this.#pushId
     const push = ownBuffer(bytes)
     this.#port?.post({ type: 'push', id: this.#pushId, push }, [push])
+    this.#watchSilence()
   }
 
   /** What came could not be followed. A gap is repaired by asking for what is missing. */
@@ -324,6 +371,7 @@ export class SessionDriver {
     this.#isAlone = true
     this.#state = 'detached'
     this.#inFlight = undefined
+    this.#watchSilence()
     this.#wakeWaiters()
     this.#handlers.onFailure(error)
   }
@@ -343,6 +391,13 @@ const ownBuffer = (bytes: Uint8Array): ArrayBuffer =>
   bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
     ? bytes.buffer
     : bytes.slice().buffer
+
+const silent = (): LiveStoreError =>
+  new LiveStoreError(
+    'StorageBusy',
+    `the tab that leads this store has said nothing for ${(2 * leaderSilenceMsMax) / 1000} s: ` +
+      'it is suspended or very busy. What is committed here waits until it goes on or is closed.',
+  )
 
 const noImage = (): LiveStoreError =>
   new LiveStoreError('Internal', 'the state of the leader does not let this tab follow it')
