@@ -21,9 +21,10 @@ struct LiveStoreFiles {
   bool generations = true;  // False for those of 0.3.
 };
 
-// Returns how many events were taken over. A log that holds, or ever held, anything stays as it is:
-// 0. It also does if there are none to take over, and another one may be. Fails with kImportFailed for a database that is damaged, or that has not what a log of
-// LiveStore has, kStorageFull, kStorageIo; nothing was written then.
+// Returns how many events were taken over. A log that holds, or ever held, anything stays as it
+// is: 0. It also does if there are none to take over, and another one may be. Fails with
+// kImportFailed for a database that is damaged, or that has not what a log of LiveStore has,
+// kStorageFull, kStorageIo; nothing was written then.
 Result<uint64_t> ImportLiveStore(Eventlog& log, const LiveStoreFiles& files);
 
 }  // namespace livestore

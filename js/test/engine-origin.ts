@@ -153,6 +153,7 @@ export class EngineOrigin {
         clock: this.clock,
         locks: this.locks.for(worker.context),
         getDirectory: () => this.opfs.getDirectory(worker.context),
+        createChannel: () => channelIn(worker.context),
         warn: (message: string) => this.warnings.push(message),
       }
       new LeaderHost(worker.scope, env, leaderFactory({ schema, sync: this.#sync }))
@@ -165,6 +166,7 @@ export class EngineOrigin {
         createChannel: () => channelIn(context),
         spawnWorker: () => new TestWorker(context, script),
         spawnSharedWorker: (workerName) => this.#sharedWorkers.connect(workerName, context),
+        help: () => () => undefined,
         nonce: name,
         warn: () => undefined,
       },

@@ -184,6 +184,7 @@ export class TestTab {
           clock: origin.clock,
           locks: origin.locks.for(worker.context),
           getDirectory: () => origin.opfs.getDirectory(worker.context),
+          createChannel: () => channelIn(worker.context),
           warn: () => undefined,
         }
         new LeaderHost(worker.scope, env, factory)
@@ -199,6 +200,7 @@ export class TestTab {
       },
       spawnSharedWorker: (workerName) =>
         origin.sharedWorkers(options.build ?? 'build-1').connect(workerName, this.context),
+      help: () => () => undefined,
       nonce: name,
       warn: (message) => this.warnings.push(message),
     }

@@ -94,6 +94,7 @@ export const makeWorker = (options: WorkerOptions): void => {
         scope.addEventListener('online', listener)
         return () => scope.removeEventListener('online', listener)
       },
+      createChannel: () => new MessageChannel(),
       warn: (message) => console.warn(`livestore-wasm: ${message}`),
       getDirectory: storage?.getDirectory && (() => storage.getDirectory!()),
     },

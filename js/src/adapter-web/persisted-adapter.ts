@@ -6,10 +6,11 @@
  */
 
 import { nanoid } from 'nanoid'
-import { systemClock } from '../env.js'
+import { type DirectoryLike, type LocksLike, systemClock } from '../env.js'
 import { directoryName } from '../protocol/messages.js'
 import type { Adapter, ConnectOptions, SessionLink } from '../store/adapter.js'
 import { loadEngine } from '../wasm/load.js'
+import { helpWithBlocks, helpWithData, LiveStoreData } from './help.js'
 import { readIds } from './ids.js'
 import { Journals } from './journals.js'
 import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
@@ -51,7 +52,18 @@ const connect = async (
   const journals = new Journals({ localStorage: () => globalThis.localStorage, onError }, storeId)
   const onStorage = ({ key }: StorageEvent): void => journals.changed(key)
   const { wasmUrl } = options
-  const directory = directoryName(storeId, storageDirectory(options.storage.directory))
+  const ownDirectory = storageDirectory(options.storage.directory)
+  const { locks, storage } = navigator as {
+    readonly locks: LocksLike
+    readonly storage?: { getDirectory?(): Promise<DirectoryLike> }
+  }
+  const getDirectory = storage?.getDirectory && (() => storage.getDirectory!())
+  const liveStoreData = new LiveStoreData(
+    { locks, getDirectory, option: options.liveStoreData },
+    storeId,
+    ownDirectory,
+  )
+  const directory = directoryName(storeId, ownDirectory)
   const reading = mayStartFromBootImage(options, journals)
     ? readBootImage(() => navigator.storage.getDirectory(), directory)
     : undefined
@@ -59,10 +71,12 @@ const connect = async (
   const tab = new Tab(
     {
       clock: systemClock(),
-      locks: navigator.locks,
+      locks,
       createChannel: () => new MessageChannel(),
       spawnWorker: (name) => spawnWorker(options.worker, name),
       spawnSharedWorker: (name) => spawnSharedWorker(options.sharedWorker, name),
+      help: (topic, port) =>
+        topic === 'stored-blocks' ? helpWithBlocks(port) : helpWithData(liveStoreData, port),
       nonce: nanoid(nonceLength),
       warn: (message) => console.warn(`livestore-wasm: ${message}`),
     },
@@ -73,6 +87,7 @@ const connect = async (
       directory,
       resetPersistence: options.resetPersistence ?? false,
       wasmModule: loading.then(({ wasmModule }) => wasmModule),
+      hasLiveStoreData: liveStoreData.exists,
       journals,
     },
   )

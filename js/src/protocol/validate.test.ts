@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import {
   type Checked,
+  checkBlocksAnswer,
+  checkBlocksRequest,
   checkBrokerToLeader,
   checkBrokerToTab,
   checkLeaderToTab,
+  checkLiveStoreData,
   checkSessionToLeader,
   checkTabToBroker,
   checkTabToWorker,
@@ -72,13 +75,24 @@ const good: readonly [string, Check, Record<string, unknown>, ...string[]][] = [
       brokerPort: port,
     },
   ],
-  ['engine', checkTabToWorker, { wasmModule }],
+  ['engine', checkTabToWorker, { wasmModule, hasLiveStoreData: true }],
   ['shutdown', checkTabToWorker, {}],
   ['started', checkWorkerToTab, {}],
   ['leading', checkWorkerToTab, {}],
   ['receiving', checkWorkerToTab, {}],
   ['error', checkWorkerToTab, { code: 'StorageBusy', message: 'm' }],
+  ['help', checkWorkerToTab, { with: 'stored-blocks', port }],
   ['crashed', checkWorkerToTab, { message: 'm' }],
+  [
+    'found',
+    checkLiveStoreData,
+    { logs: [{ database: bytes, journal: bytes, generations: true }], optional: false },
+  ],
+  ['error', checkLiveStoreData, { code: 'ImportFailed', message: 'm', optional: true }],
+  ['open', checkBlocksRequest, { directory: 'd', reset: false }],
+  ['write', checkBlocksRequest, { files: [{ name: 'f', size: 1, blocks: [{ index: 0, bytes }] }] }],
+  ['opened', checkBlocksAnswer, { files: [{ name: 'f', bytes }] }],
+  ['written', checkBlocksAnswer, {}],
   ['shutdown-done', checkWorkerToTab, {}],
 ]
 

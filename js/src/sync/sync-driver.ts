@@ -67,7 +67,7 @@ export interface SyncDriverOptions {
   readonly leader: SyncedLeader
   readonly makeBackend: () => ReturnType<MakeSyncBackend>
   readonly setup: Pick<SyncSetup, 'onBackendIdMismatch' | 'onSyncError'>
-  /** What has been drained is not on disk yet, and must not leave. `drained` is called when it is. */
+  /** What was drained is not on disk yet, and must not leave. `drained` is called when it is. */
   readonly isFlushing?: (() => boolean) | undefined
   /** Asks for a drain of the leader soon. `drained` is to be called after every one. */
   readonly drainSoon: () => void
