@@ -38,6 +38,11 @@ export interface PersistedAdapterOptions {
    * - `ignore`: it is not looked for.
    */
   readonly liveStoreData?: LiveStoreDataOption | undefined
+  /**
+   * Asks the browser, when a store is opened, never to clear this origin's storage by itself, as it
+   * may when the disk runs full. Some ask the user. A refusal is told once, on the console.
+   */
+  readonly requestPersistentStorage?: boolean | undefined
   /** Default: kept in localStorage, one per device. Given here it is not stored. */
   readonly clientId?: string | undefined
   /** Default: kept in sessionStorage, one per tab. Given here it is not stored. */
@@ -72,6 +77,7 @@ const persistedOptionNames: readonly (keyof PersistedAdapterOptions)[] = [
   'storage',
   'resetPersistence',
   'liveStoreData',
+  'requestPersistentStorage',
   'clientId',
   'sessionId',
   'wasmUrl',
@@ -111,8 +117,10 @@ export const checkPersistedOptions = (options: PersistedAdapterOptions): void =>
   }
   checkNames('makePersistedAdapter: storage', options.storage, ['type', 'directory'])
   storageDirectory(options.storage.directory)
-  if (!['undefined', 'boolean'].includes(typeof options.resetPersistence)) {
-    throw invalid('makePersistedAdapter', 'resetPersistence', 'must be a boolean')
+  for (const name of ['resetPersistence', 'requestPersistentStorage'] as const) {
+    if (!['undefined', 'boolean'].includes(typeof options[name])) {
+      throw invalid('makePersistedAdapter', name, 'must be a boolean')
+    }
   }
   checkExperimental(options.experimental)
   if (!liveStoreDataOptions.includes(options.liveStoreData)) {

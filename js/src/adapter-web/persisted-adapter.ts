@@ -15,6 +15,7 @@ import { readIds } from './ids.js'
 import { Journals } from './journals.js'
 import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
 import { readBootImage } from './read-boot-image.js'
+import { requestPersistence } from './request-persistence.js'
 import { checkRequirements } from './requirements.js'
 import { spawnSharedWorker, spawnWorker } from './spawn.js'
 import { Tab } from './tab.js'
@@ -33,8 +34,17 @@ const nonceLength = 12
  */
 export const makePersistedAdapter = (options: PersistedAdapterOptions): Adapter => {
   checkPersistedOptions(options)
-  return { connect: (connectOptions) => connect(options, connectOptions) }
+  let mayAsk = options.requestPersistentStorage === true
+  return {
+    connect: (connectOptions) => {
+      if (mayAsk) void requestPersistence(globalThis.navigator?.storage, warn)
+      mayAsk = false
+      return connect(options, connectOptions)
+    },
+  }
 }
+
+const warn = (message: string): void => console.warn(`livestore-wasm: ${message}`)
 
 const connect = async (
   options: PersistedAdapterOptions,
@@ -78,7 +88,7 @@ const connect = async (
       help: (topic, port) =>
         topic === 'stored-blocks' ? helpWithBlocks(port) : helpWithData(liveStoreData, port),
       nonce: nanoid(nonceLength),
-      warn: (message) => console.warn(`livestore-wasm: ${message}`),
+      warn,
     },
     {
       storeId,
