@@ -56,7 +56,7 @@ test('a full disk is reported, loses nothing, and is got over', async ({ tabs })
   tabs.expectProblem(/StorageFull/)
   const megabyte = 'x'.repeat(1_000_000)
   // Before IndexedDB is first used: Chromium asks for the quota only now and then.
-  const another = await tabs.open({ storeId: 'another' })
+  const another = await tabs.open({ storeId: 'another', worker: 'refused', refuseStorage: true })
   await another.limitStorage(5_000_000)
   const tab = await tabs.open({ worker })
   await tab.add('before')
