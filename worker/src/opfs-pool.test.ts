@@ -8,7 +8,7 @@ let opfs: TestOpfs
 const open = (
   context = new TestContext(),
   reset = false,
-  mayOpen: Promise<unknown> = Promise.resolve(),
+  mayOpen: Promise<void> = Promise.resolve(),
 ): Promise<OpfsPool> =>
   openOpfsPool(
     { clock, getDirectory: () => opfs.getDirectory(context) },
