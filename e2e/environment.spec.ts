@@ -98,6 +98,17 @@ test('a full disk is reported, loses nothing, and is got over', async ({ tabs })
   ])
 })
 
+test('a browser that will not promise to keep the storage is told of once', async ({ tabs }) => {
+  const refusals: string[] = []
+  const tab = await tabs.load({ requestPersistentStorage: true })
+  tab.page.on('console', (message) => refusals.push(message.text()))
+  await tab.reload()
+  await tab.page.evaluate(() => window.app.attemptStore('another'))
+  await expect
+    .poll(() => refusals.filter((text) => text.includes('refuses persistent storage')))
+    .toHaveLength(1)
+})
+
 test('two stores in one page are independent', async ({ tabs }) => {
   const tab = await tabs.open({ storeId: 'one' })
   await tab.add('milk')

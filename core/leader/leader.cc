@@ -56,6 +56,11 @@ Result<void> Leader::Impl::OpenState() {
   return Ok();
 }
 
+Result<uint64_t> Leader::ImportLiveStore(const LiveStoreFiles& files) {
+  LS_CHECK(impl_->phase == Impl::Phase::kCheck);
+  return livestore::ImportLiveStore(*impl_->eventlog, files);
+}
+
 Result<BootProgress> Leader::BootStep() {
   switch (impl_->phase) {
     case Impl::Phase::kCheck:

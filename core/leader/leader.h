@@ -36,6 +36,7 @@
 #include "core/base/bytes.h"
 #include "core/base/result.h"
 #include "core/event/event.h"
+#include "core/eventlog/import.h"
 #include "core/sqlite/pool_vfs.h"
 #include "core/state/materializer.h"
 #include "core/state/schema_descriptor.h"
@@ -155,6 +156,10 @@ class Leader {
   // (files are then left untouched), kStorageFull, kStorageIo.
   static Result<std::unique_ptr<Leader>> Open(LeaderOptions options, Materializer& materializer);
   ~Leader();
+
+  // Takes over the eventlog of LiveStore, if this one never held anything; see
+  // core/eventlog/import.h. REQUIRES: no BootStep came before.
+  Result<uint64_t> ImportLiveStore(const LiveStoreFiles& files);
 
   // Does a bounded piece of the boot (at most limits::kEventlogChunkEvents events) and says how far
   // it is. Idempotent once done. A failure ends the boot: nothing was changed in the files but what

@@ -39,6 +39,7 @@ export const errorNumbers = {
   CorruptState: 205,
   NewerFormat: 206,
   NotUndoable: 207,
+  ImportFailed: 208,
   Internal: 300,
   EngineLoad: 301,
   BackendRefused: 400,

@@ -17,12 +17,20 @@ import type {
   SharedWorkerLike,
   WorkerLike,
 } from '../src/env.js'
+import type { LiveStoreLog } from '../src/protocol/messages.js'
 import type { SyncedLeader } from '../src/sync/sync-driver.js'
+import type { SeqNum } from '../src/wasm/values.js'
 
 // --- engine --------------------------------------------------------------------------------------
 
-/** The syncing side of a leader that was opened without a backend. */
+/** The syncing side of a leader that was opened without a backend; its log seems empty. */
 export class UnsyncedLeader implements SyncedLeader {
+  localHead(): SeqNum {
+    return { global: 0, client: 0, generation: 0 }
+  }
+  importLiveStore(_?: LiveStoreLog): number {
+    return 0
+  }
   hasWork(): boolean {
     return false
   }

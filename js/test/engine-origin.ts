@@ -9,7 +9,9 @@ import { leaderFactory } from '../../worker/src/leader-worker.js'
 import { Journals } from '../src/adapter-web/journals.js'
 import { readBootImage } from '../src/adapter-web/read-boot-image.js'
 import { Tab } from '../src/adapter-web/tab.js'
+import type { PortLike } from '../src/env.js'
 import type { LiveStoreError } from '../src/errors.js'
+import type { LiveStoreLog } from '../src/protocol/messages.js'
 import type { EventInput } from '../src/schema/events.js'
 import type { BootStatus, ConnectOptions } from '../src/store/adapter.js'
 import { createStorePromise } from '../src/store/create-store.js'
@@ -59,6 +61,10 @@ export class EngineOrigin {
   readonly locks = new TestLocks()
   readonly opfs = new TestOpfs()
   readonly localStorage = new TestStorage()
+  /** What LiveStore has left there, if it was there. */
+  liveStoreData: (() => Promise<readonly LiveStoreLog[]>) | undefined
+  /** What every page does where workers have no files. */
+  serveBlocks: (port: PortLike) => () => void = () => () => undefined
   /** What the leader workers warned of. */
   readonly warnings: string[] = []
   readonly #clientId = `client${++devices}`
@@ -156,6 +162,7 @@ export class EngineOrigin {
         locks: this.locks.for(worker.context),
         getDirectory: () => this.opfs.getDirectory(worker.context),
         openBroadcast: (name: string) => this.#broadcasts.open(name, worker.context),
+        createChannel: () => channelIn(worker.context),
         warn: (message: string) => this.warnings.push(message),
       }
       new LeaderHost(worker.scope, env, leaderFactory({ schema, sync: this.#sync }))
@@ -168,6 +175,13 @@ export class EngineOrigin {
         createChannel: () => channelIn(context),
         spawnWorker: () => new TestWorker(context, script),
         spawnSharedWorker: (workerName) => this.sharedWorkers.connect(workerName, context),
+        help: (topic, port) => {
+          if (topic === 'stored-blocks') return this.serveBlocks(port)
+          void this.liveStoreData?.().then((logs) =>
+            port.postMessage({ type: 'found', logs, optional: false }, []),
+          )
+          return () => undefined
+        },
         nonce: name,
         warn: () => undefined,
       },
@@ -178,6 +192,7 @@ export class EngineOrigin {
         syncPayload,
         directory: 'd@1',
         resetPersistence: false,
+        hasLiveStoreData: Promise.resolve(this.liveStoreData !== undefined),
         wasmModule: Promise.resolve(engine.wasmModule),
         journals,
       },

@@ -201,6 +201,7 @@ export class TestTab {
           locks: origin.locks.for(worker.context),
           getDirectory: () => origin.opfs.getDirectory(worker.context),
           openBroadcast: (name: string) => origin.openBroadcast(options, name, worker.context),
+          createChannel: () => channelIn(worker.context),
           warn: () => undefined,
         }
         new LeaderHost(worker.scope, env, factory)
@@ -226,6 +227,7 @@ export class TestTab {
               workerName,
               async () => ({ BroadcastBroker }),
             ),
+      help: () => () => undefined,
       nonce: name,
       warn: (message) => this.warnings.push(message),
     }

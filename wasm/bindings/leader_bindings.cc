@@ -103,6 +103,17 @@ val FileNames() {
   return names;
 }
 
+// Bytes of files of LiveStore; an empty database says that there is none.
+val ImportLiveStore(LeaderHandle& handle, const val& database, const val& journal,
+                    bool generations) {
+  const Bytes database_bytes = BytesFromJs(database);
+  const Bytes journal_bytes = BytesFromJs(journal);
+  return ToReply(
+      handle.leader().ImportLiveStore(
+          {.database = database_bytes, .journal = journal_bytes, .generations = generations}),
+      [](uint64_t events) { return val(static_cast<double>(events)); });
+}
+
 val BootStep(LeaderHandle& handle) {
   return ToReply(handle.leader().BootStep(), [](const BootProgress& progress) {
     val object = MakeObject();
@@ -295,6 +306,7 @@ EMSCRIPTEN_BINDINGS(leader) {
       .function("open", &Open)
       .function("slot", &LeaderHandle::slot)
       .function("schemaHash", &SchemaHashOf)
+      .function("importLiveStore", &ImportLiveStore)
       .function("bootStep", &BootStep)
       .function("submit", &Submit)
       .function("submitOrphans", &SubmitOrphans)

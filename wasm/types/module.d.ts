@@ -151,6 +151,11 @@ export interface LeaderHandle {
   ): VoidReply
   slot(): number
   schemaHash(): string
+  /**
+   * Answers how many events were taken over. An empty database: there is none. `generations`: of
+   * 0.4, not 0.3.
+   */
+  importLiveStore(database: Uint8Array, journal: Uint8Array, generations: boolean): Reply<number>
   bootStep(): Reply<BootProgressValue>
   submit(session: number, push: number, bytes: Uint8Array): VoidReply
   submitOrphans(bytes: Uint8Array): VoidReply

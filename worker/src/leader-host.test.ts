@@ -1,6 +1,9 @@
 /** One leader worker by itself: what it says to its tab, and what it holds on to. */
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { serveBlocks } from '../../js/src/adapter-web/block-store.js'
+import { LiveStoreError } from '../../js/src/errors.js'
+import type { LiveStoreDataAnswer, LiveStoreLog } from '../../js/src/protocol/messages.js'
 import type { BackendRequest } from '../../js/src/wasm/leader.js'
 import {
   settle,
@@ -12,6 +15,7 @@ import {
   TestPort,
   UnsyncedLeader,
 } from '../../js/test/doubles.js'
+import { TestIndexedDb, TestKeyRange } from '../../js/test/indexed-db.js'
 import {
   type BootableLeader,
   type LeaderFactory,
@@ -32,6 +36,7 @@ let session: TestPort
 let heard: string[]
 let bootSteps: { stage: 'migrating' | 'rehydrating' | 'done'; done: number; total: number }[]
 let leaderCalls: string[]
+let hasLiveStoreData: boolean
 let factory: { -readonly [K in keyof LeaderFactory]: LeaderFactory[K] }
 
 const leader: BootableLeader = Object.assign(new UnsyncedLeader(), {
@@ -57,6 +62,7 @@ beforeEach(() => {
   broadcasts = new TestBroadcasts()
   bootSteps = []
   leaderCalls = []
+  hasLiveStoreData = false
   said = []
   const { port1, port2 } = TestPort.channel({ autoStart: true })
   tab = port1
@@ -69,6 +75,7 @@ beforeEach(() => {
     locks: locks.for(new TestContext()),
     getDirectory: () => opfs.getDirectory(new TestContext()),
     openBroadcast: (name: string) => broadcasts.open(name, new TestContext()),
+    createChannel: () => TestPort.channel(),
     warn: () => undefined,
   }
   factory = { fileNames: ['eventlog.db'], startEngine: async () => () => leader }
@@ -98,7 +105,8 @@ const init = (overrides: object = {}): void => {
     [forSession.port2 as unknown as Transferable],
   )
 }
-const sendEngine = (): void => tab.postMessage({ type: 'engine', wasmModule: emptyModule })
+const sendEngine = (): void =>
+  tab.postMessage({ type: 'engine', wasmModule: emptyModule, hasLiveStoreData })
 const shutDown = (): void => tab.postMessage({ type: 'shutdown' })
 const openFiles = (): number => [...opfs.files.values()].filter(({ open }) => open).length
 
@@ -185,6 +193,7 @@ test('a leader before it is waited for, and is StorageBusy if it does not end', 
     locks: locks.for(new TestContext()),
     getDirectory: undefined,
     openBroadcast: (name: string) => broadcasts.open(name, new TestContext()),
+    createChannel: () => TestPort.channel(),
     warn: () => undefined,
   }
   new LeaderHost(port2, env, { fileNames: [], startEngine: async () => () => leader })
@@ -299,4 +308,173 @@ test.each([
   await settle()
   expect(said).toEqual(['started', 'error ProtocolMismatch'])
   expect(locks.heldNames()).toEqual([])
+})
+
+describe('data of LiveStore', () => {
+  const log = (size: number): LiveStoreLog => ({
+    database: new ArrayBuffer(size),
+    journal: new ArrayBuffer(0),
+    generations: true,
+  })
+  const plain = { importLiveStore: leader.importLiveStore, localHead: leader.localHead }
+  let imported: (number | undefined)[]
+  let outcomes: (number | LiveStoreError)[]
+  let asked: string[]
+
+  beforeEach(() => {
+    hasLiveStoreData = true
+    imported = []
+    outcomes = []
+    asked = []
+    leader.importLiveStore = (found) => {
+      imported.push(found?.database.byteLength)
+      const outcome = outcomes.shift() ?? 0
+      if (outcome instanceof LiveStoreError) throw outcome
+      return outcome
+    }
+  })
+  afterEach(() => void Object.assign(leader, plain))
+
+  const answerWith = (answer: LiveStoreDataAnswer): void => {
+    tab.addEventListener('message', ({ data }) => {
+      const message = data as { type: string; with: string; port: TestPort }
+      if (message.type !== 'help') return
+      asked.push(message.with)
+      message.port.postMessage(answer)
+    })
+  }
+  const found = (...sizes: number[]): LiveStoreDataAnswer => ({
+    type: 'found',
+    logs: sizes.map(log),
+    optional: false,
+  })
+  const boot = async (overrides = {}): Promise<void> => {
+    init(overrides)
+    sendEngine()
+    await settle()
+  }
+
+  test('is taken over before the boot goes on, the newest that holds events', async () => {
+    outcomes = [0, 3, 5]
+    answerWith(found(1, 2, 3))
+    await boot()
+    expect(imported).toEqual([1, 2])
+    expect(asked).toEqual(['livestore-data'])
+    expect(heard.at(-1)).toBe('done')
+  })
+
+  test('is not asked for where there is none, nor by a log that holds events', async () => {
+    answerWith(found(1))
+    hasLiveStoreData = false
+    await boot()
+    expect(said.at(-1)).toBe('receiving')
+    leader.localHead = () => ({ global: 0, client: 1, generation: 0 })
+    hasLiveStoreData = true
+    await boot()
+    expect([asked, imported]).toEqual([[], []])
+  })
+
+  test('is given up for good by a reset', async () => {
+    answerWith(found(1))
+    await boot({ resetPersistence: true })
+    expect([asked, imported]).toEqual([[], [undefined]])
+  })
+
+  test('that cannot be read fails the boot', async () => {
+    outcomes = [new LiveStoreError('ImportFailed', 'it is damaged')]
+    answerWith(found(1))
+    await boot()
+    expect(said.at(-1)).toBe('error ImportFailed')
+  })
+
+  test('that the page cannot find its way in fails the boot too', async () => {
+    answerWith({ type: 'error', code: 'ImportFailed', message: 'damaged', optional: false })
+    await boot()
+    expect(said.at(-1)).toBe('error ImportFailed')
+  })
+
+  test('that cannot be read is only told, if the app says so', async () => {
+    outcomes = [new LiveStoreError('ImportFailed', 'it is damaged')]
+    answerWith({ ...found(1), optional: true })
+    await boot()
+    expect(heard).toEqual(['warning', 'done'])
+  })
+
+  test('that another tab still writes is never passed over', async () => {
+    answerWith({ type: 'error', code: 'StorageBusy', message: 'open elsewhere', optional: true })
+    await boot()
+    expect(said.at(-1)).toBe('error StorageBusy')
+  })
+
+  test('a full disk is no damage', async () => {
+    outcomes = [new LiveStoreError('StorageFull', 'no space')]
+    answerWith({ ...found(1), optional: true })
+    await boot()
+    expect(said.at(-1)).toBe('error StorageFull')
+  })
+
+  test('a shutdown does not wait for the page', async () => {
+    init()
+    sendEngine()
+    await settle()
+    shutDown()
+    await settle()
+    expect(said.at(-1)).toBe('shutdown-done')
+    expect(openFiles()).toBe(0)
+  })
+})
+
+describe('without sync access handles', () => {
+  beforeEach(() => {
+    opfs.syncAccess = false
+    vi.stubGlobal('IDBKeyRange', TestKeyRange)
+  })
+  afterEach(() => vi.unstubAllGlobals())
+
+  const serveWith = (db: TestIndexedDb): void => {
+    tab.addEventListener('message', ({ data }) => {
+      const message = data as { type: string; port: TestPort }
+      if (message.type === 'help') serveBlocks(message.port, db.factory)
+    })
+  }
+  const storageMode = (): Promise<unknown> =>
+    new Promise((resolve) => {
+      session.addEventListener('message', ({ data }) => {
+        const message = data as { type: string; storageMode?: unknown }
+        if (message.type === 'welcome') resolve(message.storageMode)
+      })
+      session.postMessage({
+        type: 'hello',
+        protocol: 1,
+        sessionId: 's',
+        clientId: 'c',
+        instance: 'i',
+        schemaHash: 'h',
+      })
+    })
+
+  test('the page keeps the files, and the store says that it is persisted', async () => {
+    const db = new TestIndexedDb()
+    serveWith(db)
+    init()
+    sendEngine()
+    await settle()
+    expect(heard).toEqual(['done'])
+    expect(await storageMode()).toBe('persisted')
+    expect([...db.databases.keys()]).toEqual(['d'])
+    shutDown()
+    await settle()
+    expect(said.at(-1)).toBe('shutdown-done')
+  })
+
+  test('nor IndexedDB: in memory, and it is said', async () => {
+    const db = new TestIndexedDb()
+    db.refusal = new DOMException('blocked', 'SecurityError')
+    serveWith(db)
+    init()
+    sendEngine()
+    await settle()
+    expect(heard).toEqual(['warning', 'done'])
+    expect(await storageMode()).toBe('in-memory')
+  })
 })

@@ -14,12 +14,13 @@
 
 import {
   type BroadcastLike,
+  type ChannelLike,
   type Clock,
   type LocksLike,
   nextTurn,
   type PortLike,
 } from '../../js/src/env.js'
-import { isLiveStoreError, LiveStoreError, messageOf } from '../../js/src/errors.js'
+import { errorFromReply, isLiveStoreError, LiveStoreError, messageOf } from '../../js/src/errors.js'
 import {
   LeaderServer,
   type ServedLeader,
@@ -30,19 +31,28 @@ import { BroadcastPort } from '../../js/src/protocol/broadcast-port.js'
 import {
   type BootStatus,
   type BrokerToLeader,
+  type HelpTopic,
   type InitMessage,
+  type LiveStoreDataAnswer,
+  type LiveStoreLog,
   leaderLockName,
   protocolVersion,
   type TabToWorker,
   type WorkerToTab,
 } from '../../js/src/protocol/messages.js'
 import { TypedPort } from '../../js/src/protocol/port.js'
-import { checkBrokerToLeader, checkTabToWorker } from '../../js/src/protocol/validate.js'
+import {
+  checkBrokerToLeader,
+  checkLiveStoreData,
+  checkTabToWorker,
+} from '../../js/src/protocol/validate.js'
 import { startSync } from '../../js/src/sync/initial-sync.js'
 import type { SyncSetup } from '../../js/src/sync/options.js'
 import { SyncDriver, type SyncedLeader } from '../../js/src/sync/sync-driver.js'
+import type { SeqNum } from '../../js/src/wasm/values.js'
+import { openBlockPool } from './block-pool.js'
 import { BootImageKeeper } from './boot-image-keeper.js'
-import { type OpfsPool, openOpfsPool, type PoolEnv, type PoolFile } from './opfs-pool.js'
+import { type OpfsPool, openOpfsPool, type PoolEnv, type PoolFile, refused } from './opfs-pool.js'
 
 /** How long the leader before may take to end. A tab that closes gives its worker much less. */
 export const leaderLockWaitMsMax = 30_000
@@ -59,11 +69,14 @@ export interface LeaderHostEnv extends PoolEnv {
   /** Calls its listener when the device comes online. Returns what ends that. */
   readonly onOnline?: ((listener: () => void) => () => void) | undefined
   openBroadcast(name: string): BroadcastLike
+  createChannel(): ChannelLike
   warn(message: string): void
 }
 
 /** The engine's `Leader` while it boots and after. */
 export interface BootableLeader extends ServedLeader, SyncedLeader {
+  localHead(): SeqNum
+  importLiveStore(log?: LiveStoreLog): number
   bootStep(): {
     readonly stage: 'migrating' | 'rehydrating' | 'done'
     readonly done: number
@@ -88,6 +101,8 @@ export type OpenLeader = (
   clientId: string,
 ) => BootableLeader
 
+type Pool = Exclude<OpfsPool, { readonly mode: 'no-sync-access' }>
+
 /** What the boot ends with when a shutdown comes in between. */
 class Stopped extends Error {}
 
@@ -104,7 +119,7 @@ export class LeaderHost {
   readonly #stop = new AbortController()
   #leader: BootableLeader | undefined
   #sync: SyncDriver | undefined
-  #pool: OpfsPool | undefined
+  #pool: Pool | undefined
   #bootImage: BootImageKeeper | undefined
   #releaseLock: () => void = () => undefined
   #isReceiving = false
@@ -115,6 +130,7 @@ export class LeaderHost {
   /** Starts while the lock is waited for and the files are opened. */
   readonly #engine: Promise<OpenLeader>
   #engineArrived: (module: WebAssembly.Module) => void = () => undefined
+  #hasLiveStoreData = false
 
   /** `scope` is the other end of the worker that the tab holds. */
   constructor(scope: PortLike, env: LeaderHostEnv, factory: LeaderFactory) {
@@ -129,6 +145,7 @@ export class LeaderHost {
     this.#server = new LeaderServer({
       clock: env.clock,
       onCrash: (error) => this.#crash(error),
+      flush: () => (this.#pool?.mode === 'persisted' ? this.#pool.flush?.() : undefined),
       onDrained: () => {
         this.#sync?.drained()
         this.#bootImage?.changed()
@@ -150,6 +167,7 @@ export class LeaderHost {
         this.#init(message)
         break
       case 'engine':
+        this.#hasLiveStoreData = message.hasLiveStoreData
         this.#engineArrived(message.wasmModule)
         break
       case 'broker':
@@ -209,12 +227,7 @@ export class LeaderHost {
 
   async #runBoot(init: InitMessage<PortLike>): Promise<void> {
     try {
-      const pool = await openOpfsPool(this.#env, {
-        directory: init.directory,
-        fileNames: this.#factory.fileNames,
-        reset: init.resetPersistence,
-        mayOpen: this.#takeLeaderLock(init.storeId).then(() => this.#onLock()),
-      })
+      const pool = await this.#openPool(init)
       this.#pool = pool
       if (pool.mode === 'in-memory') {
         const { reason, message } = pool
@@ -224,6 +237,7 @@ export class LeaderHost {
       this.#stop.signal.throwIfAborted()
       const leader = openLeader(pool.mode === 'persisted' ? pool.files : 'in-memory', init.clientId)
       this.#leader = leader
+      if (pool.mode === 'persisted') await this.#importLiveStore(init, leader)
       await this.#runBootSteps(leader)
       this.#server.run(leader, pool.mode)
       await this.#startSync(init, leader)
@@ -243,8 +257,8 @@ export class LeaderHost {
   }
 
   /** Not for an app that waits for its backend before it shows anything. */
-  #keepBootImage(pool: OpfsPool): void {
-    if (pool.mode !== 'persisted') return
+  #keepBootImage(pool: Pool): void {
+    if (pool.mode !== 'persisted' || pool.directory === undefined) return
     if (this.#factory.sync?.initialSyncMs !== undefined) {
       pool.directory.removeEntry(bootImageName, { recursive: false }).catch(() => undefined)
       return
@@ -255,6 +269,29 @@ export class LeaderHost {
       takeImage: () => this.#server.bootImage(),
     })
     this.#bootImage.changed()
+  }
+
+  async #openPool(init: InitMessage<PortLike>): Promise<Pool> {
+    const options = {
+      directory: init.directory,
+      fileNames: this.#factory.fileNames,
+      reset: init.resetPersistence,
+    }
+    const mayOpen = this.#takeLeaderLock(init.storeId).then(() => this.#onLock())
+    const pool = await openOpfsPool(this.#env, { ...options, mayOpen })
+    if (pool.mode !== 'no-sync-access') return pool
+    try {
+      return await openBlockPool(this.#askForHelp('stored-blocks'), options)
+    } catch (thrown) {
+      return refused('storage-unavailable', `${pool.message}; ${messageOf(thrown)}`)
+    }
+  }
+
+  /** The port by which the page does it. */
+  #askForHelp(topic: HelpTopic): PortLike {
+    const { port1, port2 } = this.#env.createChannel()
+    this.#tab.post({ type: 'help', with: topic, port: port2 }, [port2 as unknown as Transferable])
+    return port1
   }
 
   #onLock(): void {
@@ -272,6 +309,41 @@ export class LeaderHost {
   #receiveTabs(): void {
     if (!this.#isReceiving) this.#tab.post({ type: 'receiving' })
     this.#isReceiving = true
+  }
+
+  /** Takes over the data of LiveStore, if there is any and this log has never held anything. */
+  async #importLiveStore(init: InitMessage<PortLike>, leader: BootableLeader): Promise<void> {
+    const { global, client } = leader.localHead()
+    if (global > 0 || client > 0) return
+    // Who wants to begin anew does not want what was before that.
+    if (init.resetPersistence) leader.importLiveStore()
+    if (init.resetPersistence || !this.#hasLiveStoreData) return
+    const answer = await this.#askForLiveStoreData()
+    try {
+      if (answer.type === 'error') throw errorFromReply(answer)
+      // The newest that holds events.
+      answer.logs.find((log) => leader.importLiveStore(log) > 0)
+    } catch (thrown) {
+      if (!answer.optional || !isLiveStoreError(thrown) || thrown.code !== 'ImportFailed')
+        throw thrown
+      this.#server.reportStatus({
+        stage: 'warning',
+        reason: 'import-failed',
+        message: thrown.message,
+      })
+    }
+  }
+
+  #askForLiveStoreData(): Promise<LiveStoreDataAnswer> {
+    return new Promise((resolve, reject) => {
+      const port = this.#askForHelp('livestore-data')
+      new TypedPort<never, LiveStoreDataAnswer>(port, checkLiveStoreData).listen({
+        onMessage: resolve,
+        onMalformed: (problem) =>
+          reject(new LiveStoreError('ProtocolMismatch', `the page sent ${problem}`)),
+      })
+      this.#stop.signal.addEventListener('abort', () => reject(this.#stop.signal.reason))
+    })
   }
 
   async #runBootSteps(leader: BootableLeader): Promise<void> {
@@ -297,6 +369,7 @@ export class LeaderHost {
       onPassing: (events) => this.#server.pass(events),
       onFatal: (code, message) => this.#server.end(code, message),
       drainSoon: () => this.#server.drainSoon(),
+      isFlushing: () => this.#server.isFlushing,
       onCrash: (error) => this.#server.crash(error),
       warn: (message) => this.#env.warn(message),
       onOnline,
@@ -340,7 +413,7 @@ export class LeaderHost {
     await nextTurn(this.#env.clock)
     // What is taken in now is pushed by the next leader.
     this.#sync?.stop()
-    this.#server.shutdown()
+    await this.#server.shutdown()
     this.#end()
     this.#releaseLock()
     this.#tab.post({ type: 'shutdown-done' })

@@ -95,6 +95,7 @@ export const makeWorker = (options: WorkerOptions): void => {
         return () => scope.removeEventListener('online', listener)
       },
       openBroadcast: (name) => new BroadcastChannel(name),
+      createChannel: () => new MessageChannel(),
       warn: (message) => console.warn(`livestore-wasm: ${message}`),
       getDirectory: storage?.getDirectory && (() => storage.getDirectory!()),
     },

@@ -8,7 +8,7 @@ let opfs: TestOpfs
 const open = (
   context = new TestContext(),
   reset = false,
-  mayOpen: Promise<unknown> = Promise.resolve(),
+  mayOpen: Promise<void> = Promise.resolve(),
 ): Promise<OpfsPool> =>
   openOpfsPool(
     { clock, getDirectory: () => opfs.getDirectory(context) },
@@ -99,17 +99,17 @@ describe('storage that is refused', () => {
     expect(await open()).toMatchObject({ mode: 'in-memory', reason })
   })
 
-  test.each([
-    ['NotAllowedError', 'private-browsing'],
-    ['NotSupportedError', 'storage-unavailable'],
-  ])('a handle is refused with %s: in memory, %s', async (name, reason) => {
-    opfs.handleRefusal = new DOMException('no', name)
-    expect(await open()).toMatchObject({ mode: 'in-memory', reason })
+  test('a handle is refused with NotAllowedError: in memory, private-browsing', async () => {
+    opfs.handleRefusal = new DOMException('no', 'NotAllowedError')
+    expect(await open()).toMatchObject({ mode: 'in-memory', reason: 'private-browsing' })
   })
 
-  test('no sync access handles, or no file system at all: in memory', async () => {
+  test('no sync access handles, or no file system at all: others may keep the files', async () => {
     opfs.syncAccess = false
-    expect(await open()).toMatchObject({ mode: 'in-memory', reason: 'storage-unavailable' })
+    expect(await open()).toMatchObject({ mode: 'no-sync-access' })
+    opfs.syncAccess = true
+    opfs.handleRefusal = new DOMException('no', 'NotSupportedError')
+    expect(await open()).toMatchObject({ mode: 'no-sync-access' })
     const none = { clock, getDirectory: undefined }
     expect(
       await openOpfsPool(none, {
@@ -118,7 +118,7 @@ describe('storage that is refused', () => {
         reset: false,
         mayOpen: Promise.resolve(),
       }),
-    ).toMatchObject({ mode: 'in-memory', reason: 'storage-unavailable' })
+    ).toMatchObject({ mode: 'no-sync-access' })
   })
 })
 

@@ -2,8 +2,9 @@
  * The leader's files: a directory in the origin private file system with one synchronous, exclusive
  * access handle per file, all opened at boot and held until the leader ends.
  *
- * Where the browser refuses (private windows, no sync access handles) the answer says so and why,
- * and the leader then works in memory. Knows file names, never what is in them.
+ * Where the browser refuses (private windows) the answer says so and why, and the leader then
+ * works in memory; where it has no sync access handles, others keep its files (block-pool.ts).
+ * Knows file names, never what is in them.
  *
  * A worker that is dying still holds its handles for a while: in Chromium up to 2 s when it was
  * killed while busy. So opening and removing are tried again until a limit.
@@ -43,14 +44,24 @@ export interface PoolFile {
   readonly handle: FileHandle
 }
 
+export interface PersistedPool {
+  readonly mode: 'persisted'
+  readonly files: readonly PoolFile[]
+  /** In which they are, if they are files. */
+  readonly directory?: DirectoryLike
+  /**
+   * Where what the engine calls flushed is not on disk yet: resolves when it is; undefined if it is
+   * already. Rejects with `StorageFull`, `StorageIo`; the next call then tries all of it again. Not
+   * to be called before the one before has ended.
+   */
+  readonly flush?: () => Promise<void> | undefined
+  close(): void
+}
+
 export type OpfsPool =
-  | {
-      readonly mode: 'persisted'
-      readonly files: readonly PoolFile[]
-      /** In which they are. */
-      readonly directory: DirectoryLike
-      close(): void
-    }
+  | PersistedPool
+  /** There is no synchronous file access, by nobody's will. */
+  | { readonly mode: 'no-sync-access'; readonly message: string }
   | {
       readonly mode: 'in-memory'
       readonly reason: 'private-browsing' | 'storage-unavailable'
@@ -81,7 +92,7 @@ export const openOpfsPool = async (env: PoolEnv, options: PoolOptions): Promise<
       return refused('private-browsing', `persistent storage is refused: ${messageOf(thrown)}`)
     }
     if (nameOf(thrown) === 'NotSupportedError') {
-      return refused('storage-unavailable', `no synchronous file access: ${messageOf(thrown)}`)
+      return { mode: 'no-sync-access', message: messageOf(thrown) }
     }
     throw storageError(thrown)
   }
@@ -98,7 +109,7 @@ const findFiles = async (
   options: PoolOptions,
 ): Promise<Found | OpfsPool> => {
   if (getDirectory === undefined) {
-    return refused('storage-unavailable', 'this browser has no origin private file system')
+    return { mode: 'no-sync-access', message: 'this browser has no origin private file system' }
   }
   let root: DirectoryLike
   try {
@@ -117,10 +128,11 @@ const findFiles = async (
   return { directory, files }
 }
 
-const refused = (
+/** What it means that there is no storage at all. */
+export const refused = (
   reason: 'private-browsing' | 'storage-unavailable',
   message: string,
-): OpfsPool => ({
+): OpfsPool & { readonly mode: 'in-memory' } => ({
   mode: 'in-memory',
   reason,
   message: `${message}. Data is kept in memory only: a reload loses it.`,

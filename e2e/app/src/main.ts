@@ -4,6 +4,7 @@ import type { BootStatus, Store } from 'livestore-wasm'
 import { createStorePromise, nanoid, queryDb } from 'livestore-wasm'
 import { makePersistedAdapter } from 'livestore-wasm/adapter-web'
 import LiveStoreSharedWorker from 'livestore-wasm/shared-worker?sharedworker'
+import NoSyncAccessWorker from './no-sync-access.worker.ts?worker'
 import Plain1Worker from './plain-1.worker.ts?worker'
 import Plain2Worker from './plain-2.worker.ts?worker'
 import RefusedWorker from './refused.worker.ts?worker'
@@ -18,6 +19,7 @@ const version = parameters.get('schema') === '2' ? 2 : 1
 const workers = {
   plain: version === 1 ? Plain1Worker : Plain2Worker,
   refused: RefusedWorker,
+  'no-sync-access': NoSyncAccessWorker,
   throwing: ThrowingWorker,
   synced: SyncedWorker,
 }
@@ -34,8 +36,11 @@ let adding: Promise<void> | undefined
 let keepAdding = false
 
 const { schema, todos } = makeTestedSchema({ version })
+const option = parameters.get('liveStoreData')
 const adapter = makePersistedAdapter({
   storage: { type: 'opfs' },
+  requestPersistentStorage: parameters.has('requestPersistentStorage'),
+  liveStoreData: (option ?? undefined) as 'import-if-readable' | undefined,
   sharedWorker: LiveStoreSharedWorker,
   worker: (options) => {
     const worker = new ChosenWorker(options)

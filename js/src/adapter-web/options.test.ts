@@ -38,6 +38,8 @@ describe('makePersistedAdapter', () => {
     ['storage.directory', { storage: { type: 'opfs', directory: 'a\nb' } }],
     ['storage.directory', { storage: { type: 'opfs', directory: 'a'.repeat(300) } }],
     ['resetPersistence', { resetPersistence: 'yes' }],
+    ['liveStoreData', { liveStoreData: 'maybe' }],
+    ['requestPersistentStorage', { requestPersistentStorage: 1 }],
     ['clientId', { clientId: '' }],
     ['clientId', { clientId: 'a\0b' }],
     ['sessionId', { sessionId: 'ä'.repeat(129) }],

@@ -7,6 +7,8 @@ import { type SyncOptions, syncSetup } from '../sync/options.js'
 import { checkIdOption } from './ids.js'
 import type { WorkerSource } from './spawn.js'
 
+export type LiveStoreDataOption = 'import' | 'import-if-readable' | 'ignore'
+
 export interface PersistedAdapterOptions {
   /**
    * The class of the leader worker, or a function that makes one: `import W from './w.ts?worker'`.
@@ -24,6 +26,23 @@ export interface PersistedAdapterOptions {
    * where another tab leads already, nothing is removed.
    */
   readonly resetPersistence?: boolean | undefined
+  /**
+   * What to do with the data that LiveStore 0.3 or 0.4 has left for this store, when it is opened
+   * here for the first time. It stays where it is in any case.
+   *
+   * - `import`, the default: its events are taken over, those that are not synced yet included.
+   *   Data that cannot be read fails the boot with `ImportFailed`, each time, until it can be.
+   * - `import-if-readable`: the same, but data that cannot be read is told by a boot status
+   *   `warning` (`import-failed`), and the store begins empty. Once something is committed to it,
+   *   nothing is taken over any more.
+   * - `ignore`: it is not looked for.
+   */
+  readonly liveStoreData?: LiveStoreDataOption | undefined
+  /**
+   * Asks the browser, when a store is opened, never to clear this origin's storage by itself, as it
+   * may when the disk runs full. Some ask the user. A refusal is told once, on the console.
+   */
+  readonly requestPersistentStorage?: boolean | undefined
   /** Default: kept in localStorage, one per device. Given here it is not stored. */
   readonly clientId?: string | undefined
   /** Default: kept in sessionStorage, one per tab. Given here it is not stored. */
@@ -57,11 +76,19 @@ const persistedOptionNames: readonly (keyof PersistedAdapterOptions)[] = [
   'sharedWorker',
   'storage',
   'resetPersistence',
+  'liveStoreData',
+  'requestPersistentStorage',
   'clientId',
   'sessionId',
   'wasmUrl',
   'experimental',
 ]
+const liveStoreDataOptions: readonly unknown[] = [
+  undefined,
+  'import',
+  'import-if-readable',
+  'ignore',
+] satisfies (LiveStoreDataOption | undefined)[]
 const inMemoryOptionNames: readonly (keyof InMemoryAdapterOptions)[] = [
   'sync',
   'clientId',
@@ -90,10 +117,16 @@ export const checkPersistedOptions = (options: PersistedAdapterOptions): void =>
   }
   checkNames('makePersistedAdapter: storage', options.storage, ['type', 'directory'])
   storageDirectory(options.storage.directory)
-  if (!['undefined', 'boolean'].includes(typeof options.resetPersistence)) {
-    throw invalid('makePersistedAdapter', 'resetPersistence', 'must be a boolean')
+  for (const name of ['resetPersistence', 'requestPersistentStorage'] as const) {
+    if (!['undefined', 'boolean'].includes(typeof options[name])) {
+      throw invalid('makePersistedAdapter', name, 'must be a boolean')
+    }
   }
   checkExperimental(options.experimental)
+  if (!liveStoreDataOptions.includes(options.liveStoreData)) {
+    const known = liveStoreDataOptions.slice(1).join(', ')
+    throw invalid('makePersistedAdapter', 'liveStoreData', `must be one of ${known}`)
+  }
   checkCommon('makePersistedAdapter', options)
 }
 

@@ -6,16 +6,18 @@
  */
 
 import { nanoid } from 'nanoid'
-import { systemClock } from '../env.js'
+import { type DirectoryLike, type LocksLike, systemClock } from '../env.js'
 import { directoryName } from '../protocol/messages.js'
 import type { Adapter, ConnectOptions, SessionLink } from '../store/adapter.js'
 import { loadEngine } from '../wasm/load.js'
 import { makeBroadcastWorker } from './broadcast-worker.js'
+import { helpWithBlocks, helpWithData, LiveStoreData } from './help.js'
 import { leaveSessionId, newSessionId, readIds, takeLeftSessionId } from './ids.js'
 import { Journals } from './journals.js'
 import { checkPersistedOptions, type PersistedAdapterOptions, storageDirectory } from './options.js'
 import { watchPageLife } from './page-life.js'
 import { readBootImage } from './read-boot-image.js'
+import { requestPersistence } from './request-persistence.js'
 import { checkRequirements } from './requirements.js'
 import { type PageClaims, SessionClaim } from './session-claim.js'
 import { spawnSharedWorker, spawnWorker } from './spawn.js'
@@ -39,8 +41,17 @@ const nonceLength = 12
  */
 export const makePersistedAdapter = (options: PersistedAdapterOptions): Adapter => {
   checkPersistedOptions(options)
-  return { connect: (connectOptions) => connect(options, connectOptions) }
+  let mayAsk = options.requestPersistentStorage === true
+  return {
+    connect: (connectOptions) => {
+      if (mayAsk) void requestPersistence(globalThis.navigator?.storage, warn)
+      mayAsk = false
+      return connect(options, connectOptions)
+    },
+  }
 }
+
+const warn = (message: string): void => console.warn(`livestore-wasm: ${message}`)
 
 const connect = async (
   options: PersistedAdapterOptions,
@@ -48,7 +59,10 @@ const connect = async (
 ): Promise<SessionLink> => {
   checkRequirements(globalThis)
   const clock = systemClock()
-  const { locks } = navigator
+  const { locks, storage } = navigator as {
+    readonly locks: LocksLike
+    readonly storage?: { getDirectory?(): Promise<DirectoryLike> }
+  }
   const sources = {
     localStorage: () => globalThis.localStorage,
     sessionStorage: () => globalThis.sessionStorage,
@@ -73,10 +87,18 @@ const connect = async (
   const journals = new Journals({ localStorage: () => globalThis.localStorage, onError }, storeId)
   const onStorage = ({ key }: StorageEvent): void => journals.changed(key)
   const { wasmUrl } = options
-  const directory = directoryName(storeId, storageDirectory(options.storage.directory))
-  const reading = mayStartFromBootImage(options, journals)
-    ? readBootImage(() => navigator.storage.getDirectory(), directory)
-    : undefined
+  const ownDirectory = storageDirectory(options.storage.directory)
+  const getDirectory = storage?.getDirectory && (() => storage.getDirectory!())
+  const liveStoreData = new LiveStoreData(
+    { locks, getDirectory, option: options.liveStoreData },
+    storeId,
+    ownDirectory,
+  )
+  const directory = directoryName(storeId, ownDirectory)
+  const reading =
+    getDirectory !== undefined && mayStartFromBootImage(options, journals)
+      ? readBootImage(getDirectory, directory)
+      : undefined
   const loading = loadEngine(wasmUrl === undefined ? {} : { wasmUrl })
   const tab = new Tab(
     {
@@ -88,8 +110,10 @@ const connect = async (
         'SharedWorker' in globalThis
           ? spawnSharedWorker(options.sharedWorker, name)
           : makeBroadcastWorker({ locks, openBroadcast }, name),
+      help: (topic, port) =>
+        topic === 'stored-blocks' ? helpWithBlocks(port) : helpWithData(liveStoreData, port),
       nonce: nanoid(nonceLength),
-      warn: (message) => console.warn(`livestore-wasm: ${message}`),
+      warn,
     },
     {
       storeId,
@@ -98,6 +122,7 @@ const connect = async (
       directory,
       resetPersistence: options.resetPersistence ?? false,
       wasmModule: loading.then(({ wasmModule }) => wasmModule),
+      hasLiveStoreData: liveStoreData.exists,
       journals,
     },
   )

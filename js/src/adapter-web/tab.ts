@@ -21,6 +21,7 @@
 import type { ChannelLike, PortLike, WorkerLike } from '../env.js'
 import { errorFromReply, LiveStoreError, messageOf } from '../errors.js'
 import {
+  type HelpTopic,
   leaderLockName,
   leaderWorkerName,
   protocolVersion,
@@ -58,6 +59,8 @@ const minuteMs = 60_000
 export interface TabEnv extends BrokerLinkEnv {
   createChannel(): ChannelLike
   spawnWorker(name: string): WorkerLike
+  /** Does what this tab's worker asks for, by `port`. Returns what ends that at once. */
+  help(topic: HelpTopic, port: PortLike): () => void
   /** Unlike any other, also among tabs that share a session id. */
   readonly nonce: string
   warn(message: string): void
@@ -73,6 +76,8 @@ export interface TabOptions {
   readonly resetPersistence: boolean
   /** Rejected: the tab has no engine, and is about to be closed. */
   readonly wasmModule: Promise<WebAssembly.Module>
+  /** Never rejects. */
+  readonly hasLiveStoreData?: Promise<boolean> | undefined
   readonly journals?: Journals | undefined
 }
 
@@ -83,6 +88,8 @@ interface Leadership {
   readonly over: AbortController
   /** The worker has said something: its script runs. */
   spoke: boolean
+  /** Each ends what is done for the worker. */
+  readonly helpers: (() => void)[]
   terminate(): void
   /** Lets go of the tab lock. */
   release(): void
@@ -327,6 +334,7 @@ export class Tab {
       worker: new TypedPort(worker, checkWorkerToTab),
       over: new AbortController(),
       spoke: false,
+      helpers: [],
       terminate: () => worker.terminate(),
       release,
     }
@@ -358,8 +366,9 @@ export class Tab {
       },
       [session.port2 as unknown as Transferable],
     )
-    this.#options.wasmModule.then(
-      (wasmModule) => leadership.worker.post({ type: 'engine', wasmModule }),
+    Promise.all([this.#options.wasmModule, this.#options.hasLiveStoreData]).then(
+      ([wasmModule, hasLiveStoreData = false]) =>
+        leadership.worker.post({ type: 'engine', wasmModule, hasLiveStoreData }),
       // Whoever loads the engine reports it, and closes this tab.
       () => undefined,
     )
@@ -382,6 +391,9 @@ export class Tab {
         break
       case 'crashed':
         this.#onCrash(leadership, message.message)
+        break
+      case 'help':
+        leadership.helpers.push(this.#env.help(message.with, message.port))
         break
       case 'shutdown-done':
         this.#shutdownDone()
@@ -440,6 +452,8 @@ export class Tab {
     leadership.over.abort()
     leadership.worker.close()
     leadership.terminate()
+    // What they keep is the next leader's as soon as the lock is free.
+    for (const end of leadership.helpers) end()
     leadership.release()
   }
 

@@ -649,3 +649,140 @@ describe('end', () => {
     expect(session.heard).toEqual(['accepted 1'])
   })
 })
+
+describe('where a drain alone does not reach the disk', () => {
+  /** The flushes under way. */
+  let flushes: { done(): void; fail(error: Error): void }[]
+
+  beforeEach(() => {
+    flushes = []
+    server = new LeaderServer({
+      clock,
+      onCrash: (error) => crashes.push(error),
+      onDrained: () => drained.push([...leader.log]),
+      flush: () =>
+        new Promise((resolve, reject) => {
+          flushes.push({ done: resolve, fail: reject })
+        }),
+    })
+    drained = []
+    server.serve(leader, 'persisted')
+  })
+  let drained: string[][]
+  const full = new LiveStoreError('StorageFull', 'no space is left')
+
+  test('nobody hears of a push before it is flushed, and then everybody does', async () => {
+    const a = await welcomed()
+    const b = await welcomed()
+    a.push('x')
+    await settle()
+    expect(leader.log).toEqual(['x'])
+    expect(server.isFlushing).toBe(true)
+    expect([a.heard, b.heard, drained]).toEqual([[], [], []])
+    flushes[0]?.done()
+    await settle()
+    expect([a.heard, b.heard]).toEqual([['accepted 1'], ['news x']])
+    expect(drained).toEqual([['x']])
+    expect(server.isFlushing).toBe(false)
+  })
+
+  test('a session that joins meanwhile is welcomed after the flush', async () => {
+    const a = await welcomed()
+    a.push('x')
+    await settle()
+    const late = connect()
+    late.hello({ instance: 's-2' })
+    await settle()
+    expect(late.heard).not.toContainEqual(expect.stringMatching(/^welcome/))
+    flushes[0]?.done()
+    await settle()
+    expect(late.heard.at(-1)).toBe('welcome image(x) of s-2')
+  })
+
+  test('what is pushed meanwhile is drained and flushed after it', async () => {
+    const a = await welcomed()
+    const b = await welcomed()
+    a.push('x')
+    await settle()
+    b.push('y')
+    await settle()
+    expect(leader.log).toEqual(['x'])
+    flushes[0]?.done()
+    await settle()
+    expect(leader.log).toEqual(['x', 'y'])
+    expect(b.heard).toEqual(['news x'])
+    flushes[1]?.done()
+    await settle()
+    expect(b.heard).toEqual(['news x', 'accepted 1'])
+  })
+
+  test('a flush that fails is told, acknowledges nothing, and is tried again', async () => {
+    const a = await welcomed()
+    a.push('x')
+    await settle()
+    flushes[0]?.fail(full)
+    await settle()
+    expect(a.heard).toEqual(['error StorageFull retrying'])
+    await clock.advance(drainRetryFirstMs)
+    flushes[1]?.fail(full)
+    await settle()
+    expect(a.heard).toHaveLength(1)
+    expect(leader.drains, 'the engine is not asked again').toBe(1)
+    await clock.advance(2 * drainRetryFirstMs)
+    flushes[2]?.done()
+    await settle()
+    expect(a.heard.at(-1)).toBe('accepted 1')
+    expect(crashes).toEqual([])
+  })
+
+  test('a journal that comes during a flush is not answered by it', async () => {
+    const a = await welcomed()
+    a.push('x')
+    await settle()
+    a.journal(7, 'gone', 'y')
+    await settle()
+    flushes[0]?.done()
+    await settle()
+    expect(a.heard).toEqual(['accepted 1'])
+    flushes[1]?.done()
+    await settle()
+    expect(a.heard).toContain('journal 7 taken')
+  })
+
+  test('a shutdown flushes what is under way and what came meanwhile', async () => {
+    const a = await welcomed()
+    const b = await welcomed()
+    a.push('x')
+    await settle()
+    b.push('y')
+    await settle()
+    let isOver = false
+    const over = server.shutdown().then(() => {
+      isOver = true
+    })
+    await settle()
+    expect(isOver).toBe(false)
+    flushes[0]?.done()
+    await settle()
+    flushes[1]?.done()
+    await over
+    await settle()
+    expect([a.heard, b.heard]).toEqual([
+      ['accepted 1', 'news y'],
+      ['news x', 'accepted 1'],
+    ])
+  })
+
+  test('a shutdown ends also if the flush fails', async () => {
+    const a = await welcomed()
+    a.push('x')
+    await settle()
+    const over = server.shutdown()
+    flushes[0]?.fail(full)
+    await settle()
+    flushes[1]?.fail(full)
+    await over
+    await settle()
+    expect(a.heard).not.toContain('accepted 1')
+  })
+})

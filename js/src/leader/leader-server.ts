@@ -66,7 +66,12 @@ export interface LeaderServerOptions {
   readonly clock: Clock
   /** The engine broke: it must not be called again. Called once, after every session was told. */
   onCrash(error: unknown): void
-  /** Everything queued in the leader has been taken in. */
+  /**
+   * Where a drain alone does not make its events durable: resolves when they are; undefined if they
+   * are already. Rejects with what a drain would throw, and is then asked again.
+   */
+  flush?(): Promise<void> | undefined
+  /** Everything queued in the leader has been taken in, and is on disk. */
   onDrained?(): void
   /** A session passes these on; they are also for other clients, if there is a way to them. */
   onPassing?(events: readonly EventRecord[]): void
@@ -113,6 +118,7 @@ type Phase =
 export class LeaderServer {
   readonly #clock: Clock
   readonly #onCrash: (error: unknown) => void
+  readonly #flush: () => Promise<void> | undefined
   readonly #onDrained: () => void
   readonly #onPassing: (events: readonly EventRecord[]) => void
   readonly #sessions = new Map<number, Session>()
@@ -129,12 +135,16 @@ export class LeaderServer {
   #ending: { readonly code: string; readonly message: string } | undefined
 
   #drainAsked = false
+  /** Drained and not told yet, because it is not known to be on disk. */
+  #untold: { readonly outcome: DrainOutcome; readonly journals: readonly HandedOver[] } | undefined
+  #flushing: Promise<void> | undefined
   /** Set while storage refuses: the sessions know, and a timer will drain again. */
   #retry: { readonly delayMs: number; readonly cancel: () => void } | undefined
 
   constructor(options: LeaderServerOptions) {
     this.#clock = options.clock
     this.#onCrash = options.onCrash
+    this.#flush = () => options.flush?.()
     this.#onDrained = () => options.onDrained?.()
     this.#onPassing = (events) => options.onPassing?.(events)
   }
@@ -252,9 +262,17 @@ export class LeaderServer {
     }
   }
 
+  /** What was drained may not leave yet. */
+  get isFlushing(): boolean {
+    return this.#untold !== undefined
+  }
+
   /** Takes in what has been pushed so far, answers it, and closes every port. */
-  shutdown(): void {
+  async shutdown(): Promise<void> {
+    // Once for what is under way, and once for what came meanwhile.
+    if (this.#flushing !== undefined) await this.#flushing
     this.#drain()
+    if (this.#flushing !== undefined) await this.#flushing
     this.#retry?.cancel()
     if (this.#phase.name !== 'failed') this.#phase = { name: 'closed' }
     for (const session of [...this.#sessions.values()]) this.#drop(session)
@@ -301,7 +319,7 @@ export class LeaderServer {
 
   #welcomeIfAsked(session: Session): void {
     const { hello } = session
-    if (hello === undefined || this.#phase.name !== 'serving') return
+    if (hello === undefined || this.#phase.name !== 'serving' || this.isFlushing) return
     const { leader, storageMode } = this.#phase
     if (hello.schemaHash !== leader.schemaHash) {
       this.#refuse(
@@ -418,18 +436,44 @@ export class LeaderServer {
   }
 
   #drain(): void {
-    if (this.#phase.name !== 'serving' && this.#phase.name !== 'running') return
-    let outcome: DrainOutcome
+    const phase = this.#phase
+    if (phase.name !== 'serving' && phase.name !== 'running') return
+    if (this.#flushing !== undefined) return
+    const { leader } = phase
     try {
-      outcome = this.#phase.leader.drain()
+      // After a failure to flush it is the same once more; what came since waits in the engine.
+      this.#untold ??= { outcome: leader.drain(), journals: this.#journalsSubmitted.splice(0) }
     } catch (thrown) {
       this.#drainFailed(thrown)
       return
     }
+    const flushing = this.#flush()
+    if (flushing === undefined) {
+      this.#drained()
+      return
+    }
+    this.#flushing = flushing.then(
+      () => {
+        this.#flushing = undefined
+        this.#drained()
+        if (this.#isRunning() && leader.hasWork()) this.#drainNextTurn()
+      },
+      (thrown: unknown) => {
+        this.#flushing = undefined
+        if (this.#isRunning()) this.#drainFailed(thrown)
+      },
+    )
+  }
+
+  #drained(): void {
+    const untold = this.#untold
+    this.#untold = undefined
+    if (untold === undefined || !this.#isRunning()) return
+    const { outcome, journals } = untold
     this.#retry?.cancel()
     this.#retry = undefined
     for (const session of this.#sessions.values()) session.knowsOfTrouble = false
-    for (const { from, journal } of this.#journalsSubmitted.splice(0)) {
+    for (const { from, journal } of journals) {
       from.port.post({ type: 'journal-result', id: journal.id })
     }
     for (const entry of outcome.entries) {

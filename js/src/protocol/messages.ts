@@ -16,6 +16,8 @@
  * Types and constants only. Shapes are checked at the edge by validate.ts.
  */
 
+import type { PortLike } from '../env.js'
+
 /**
  * Both ends must say the same number.
  *
@@ -40,12 +42,14 @@ export type BootStatus =
       /**
        * `event-skipped`: an event is in the log without effect, because its materializer failed in
        * the leader. `event-refused`: the sync backend refused an event for good. `leader-silent`:
-       * whoever leads the store does not answer, and is waited for.
+       * whoever leads the store does not answer, and is waited for. `import-failed`: data of
+       * LiveStore cannot be read, and the app goes on without it.
        */
       readonly reason:
         | 'private-browsing'
         | 'storage-unavailable'
         | 'state-rebuilt'
+        | 'import-failed'
         | 'event-skipped'
         | 'event-refused'
         | 'leader-silent'
@@ -267,7 +271,12 @@ export interface InitMessage<Port> {
 
 export type TabToWorker<Port> =
   | InitMessage<Port>
-  | { readonly type: 'engine'; readonly wasmModule: WebAssembly.Module }
+  | {
+      readonly type: 'engine'
+      readonly wasmModule: WebAssembly.Module
+      /** There is a directory of LiveStore, whose data belongs into a log that has none yet. */
+      readonly hasLiveStoreData: boolean
+    }
   /** Sessions come by this port. Those that came by the port before come anew. */
   | { readonly type: 'broker'; readonly port: Port }
   | { readonly type: 'shutdown' }
@@ -284,9 +293,59 @@ export type WorkerToTab =
   | { readonly type: 'receiving' }
   /** The boot failed; trying again in this tab would fail in the same way. */
   | { readonly type: 'error'; readonly code: string; readonly message: string }
+  /** The worker asks for what few need, so that only the page loads it. Answers come by `port`. */
+  | { readonly type: 'help'; readonly with: HelpTopic; readonly port: PortLike }
   /** The engine broke while serving. Storage is released; a new worker can boot from it. */
   | { readonly type: 'crashed'; readonly message: string }
   | { readonly type: 'shutdown-done' }
+
+// --- the worker and what its page does for it ---------------------------------------------------
+
+export type HelpTopic = 'livestore-data' | 'stored-blocks'
+
+/** The SQLite file of an eventlog of LiveStore, and its rollback journal, if any. */
+export interface LiveStoreLog {
+  readonly database: ArrayBuffer
+  readonly journal: ArrayBuffer
+  /** It is of 0.4, not of 0.3. */
+  readonly generations: boolean
+}
+
+/** The one answer to `livestore-data`: what was found, the newest version first. */
+export type LiveStoreDataAnswer = (
+  | { readonly type: 'found'; readonly logs: readonly LiveStoreLog[] }
+  | ErrorMessage
+) & {
+  /** The app rather goes on without what cannot be read. */
+  readonly optional: boolean
+}
+
+/**
+ * Files in memory are kept by the page in blocks of this size. Most commits change one or two: a
+ * larger one would write more each time, a smaller one would make a boot read more records.
+ */
+export const blockBytes = 16_384
+
+/** What became of a file: its size, and every block in which it changed. */
+export interface ChangedFile {
+  readonly name: string
+  readonly size: number
+  readonly blocks: readonly { readonly index: number; readonly bytes: ArrayBuffer }[]
+}
+
+/** About `stored-blocks`: first `open`, then `write`, each after the answer to the one before. */
+export type BlocksRequest =
+  | { readonly type: 'open'; readonly directory: string; readonly reset: boolean }
+  /** All of it is stored, for good, or nothing. */
+  | { readonly type: 'write'; readonly files: readonly ChangedFile[] }
+
+export type BlocksAnswer =
+  | {
+      readonly type: 'opened'
+      readonly files: readonly { readonly name: string; readonly bytes: ArrayBuffer }[]
+    }
+  | { readonly type: 'written' }
+  | ErrorMessage
 
 // --- names --------------------------------------------------------------------------------------
 
@@ -315,6 +374,10 @@ export const leaderWorkerName = (storeId: string, sessionId: string): string =>
 /** The number is that of the layout of the directory; a new layout gets a new one. */
 export const directoryName = (storeId: string, directory?: string): string =>
   `${directory ?? `livestore-wasm-${storeId}`}@1`
+
+/** Where LiveStore keeps a store: 0.4, and 0.3. */
+export const liveStoreDirectoryNames = (storeId: string, directory?: string): readonly string[] =>
+  ['@6', '@4'].map((format) => (directory ?? `livestore-${storeId}`) + format)
 
 export const clientIdKey = (storeId: string): string => `livestore:clientId:${storeId}`
 /** What a session had pending when its page ended: this and the name of the session. */

@@ -6,9 +6,12 @@
  */
 
 import type {
+  BlocksAnswer,
+  BlocksRequest,
   BrokerToLeader,
   BrokerToTab,
   LeaderToTab,
+  LiveStoreDataAnswer,
   RoomMessage,
   SessionToLeader,
   TabToBroker,
@@ -64,6 +67,7 @@ const statusShapes: Readonly<Record<string, Shape>> = {
       'private-browsing',
       'storage-unavailable',
       'state-rebuilt',
+      'import-failed',
       'event-skipped',
       'event-refused',
       'leader-silent',
@@ -185,7 +189,7 @@ const tabToWorker: Shapes = {
     sessionPort: port,
   }),
   broker: () => ({ port }),
-  engine: () => ({ wasmModule: module }),
+  engine: () => ({ wasmModule: module, hasLiveStoreData: flag }),
   shutdown: () => ({}),
 }
 
@@ -197,8 +201,42 @@ const workerToTab: Shapes = {
   leading: () => ({}),
   receiving: () => ({}),
   error: () => error,
+  help: () => ({ with: text, port }),
   crashed: () => ({ message: text }),
   'shutdown-done': () => ({}),
 }
 
 export const checkWorkerToTab = (data: unknown): Checked<WorkerToTab> => check(data, workerToTab)
+
+const listOf =
+  (shape: Shape): FieldCheck =>
+  (value) =>
+    Array.isArray(value) && value.every(record(shape))
+
+const liveStoreLog: Shape = { database: bytes, journal: bytes, generations: flag }
+
+const liveStoreData: Shapes = {
+  found: () => ({ logs: listOf(liveStoreLog), optional: flag }),
+  error: () => ({ ...error, optional: flag }),
+}
+
+export const checkLiveStoreData = (data: unknown): Checked<LiveStoreDataAnswer> =>
+  check(data, liveStoreData)
+
+const blocksRequest: Shapes = {
+  open: () => ({ directory: text, reset: flag }),
+  write: () => ({
+    files: listOf({ name: text, size: count, blocks: listOf({ index: count, bytes }) }),
+  }),
+}
+
+export const checkBlocksRequest = (data: unknown): Checked<BlocksRequest> =>
+  check(data, blocksRequest)
+
+const blocksAnswer: Shapes = {
+  opened: () => ({ files: listOf({ name: text, bytes }) }),
+  written: () => ({}),
+  error: () => error,
+}
+
+export const checkBlocksAnswer = (data: unknown): Checked<BlocksAnswer> => check(data, blocksAnswer)

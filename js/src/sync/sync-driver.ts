@@ -67,6 +67,8 @@ export interface SyncDriverOptions {
   readonly leader: SyncedLeader
   readonly makeBackend: () => ReturnType<MakeSyncBackend>
   readonly setup: Pick<SyncSetup, 'onBackendIdMismatch' | 'onSyncError'>
+  /** What was drained is not on disk yet, and must not leave. `drained` is called when it is. */
+  readonly isFlushing?: (() => boolean) | undefined
   /** Asks for a drain of the leader soon. `drained` is to be called after every one. */
   readonly drainSoon: () => void
   /** The engine broke: it must not be called again. */
@@ -215,7 +217,7 @@ export class SyncDriver {
   #step(): void {
     this.#cancelTimer()
     this.#endIfHalted()
-    if (this.#isEnded) return
+    if (this.#isEnded || this.#options.isFlushing?.() === true) return
     const requests = this.#ask((leader) => leader.nextRequests(this.#now()))
     if (requests === undefined) {
       this.#stepAfter(askAgainMs)

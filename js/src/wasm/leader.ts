@@ -111,6 +111,14 @@ export type BackendFailure = 'offline' | 'unavailable' | 'server-ahead'
 /** In the order of BackendFailure in core/sync/backend_sync.h. */
 const failureNumbers = { offline: 0, unavailable: 1, 'server-ahead': 2 } as const
 
+/** The SQLite file of an eventlog of LiveStore, and its rollback journal, if any. */
+export interface LiveStoreLog {
+  readonly database: ArrayBuffer
+  readonly journal: ArrayBuffer
+  /** It is of 0.4, not of 0.3. */
+  readonly generations: boolean
+}
+
 /** The files a leader's storage must hold. */
 export const leaderFileNames = (engine: Engine): readonly string[] =>
   engine.module.Leader.fileNames()
@@ -171,6 +179,23 @@ export class Leader {
       if (pool >= 0) engine.releaseStorage(pool)
       throw error
     }
+  }
+
+  /**
+   * Takes over the eventlog of LiveStore, if this log never held anything; without one it never
+   * will. Before the first `bootStep`. Returns how many events were taken over.
+   *
+   * @throws LiveStoreError `ImportFailed`, `StorageFull`, `StorageIo`; nothing was written then
+   */
+  importLiveStore(log?: LiveStoreLog): number {
+    const bytes = (buffer = new ArrayBuffer()): Uint8Array => new Uint8Array(buffer)
+    return unwrap(
+      this.#live().importLiveStore(
+        bytes(log?.database),
+        bytes(log?.journal),
+        log?.generations ?? true,
+      ),
+    )
   }
 
   /** Does a bounded piece of the boot; call until `done`. */

@@ -1,0 +1,3 @@
+/** Imported first: from here on the worker is that of a browser without synchronous file access. */
+
+Reflect.deleteProperty(FileSystemFileHandle.prototype, 'createSyncAccessHandle')
