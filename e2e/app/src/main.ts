@@ -21,6 +21,7 @@ const workers = {
   throwing: ThrowingWorker,
   synced: SyncedWorker,
 }
+const commitsNotes = parameters.has('notes')
 const ChosenWorker = workers[(parameters.get('worker') ?? 'plain') as keyof typeof workers]
 
 /** Leader workers that this tab has started and not killed. */
@@ -32,6 +33,10 @@ let notifications = 0
 let added: string[] = []
 let adding: Promise<void> | undefined
 let keepAdding = false
+/** What this page signs its notes with, from when the test has told it. */
+let author: string | undefined
+let noted = 0
+let keepNoting = true
 
 const { schema, todos } = makeTestedSchema({ version })
 const adapter = makePersistedAdapter({
@@ -40,6 +45,11 @@ const adapter = makePersistedAdapter({
   worker: (options) => {
     const worker = new ChosenWorker(options)
     runningWorkers.push(worker)
+    if (commitsNotes) {
+      worker.addEventListener('message', ({ data }) => {
+        if (data.type === 'leading') void window.tell({ what: 'leads' })
+      })
+    }
     return worker
   },
 })
@@ -70,6 +80,7 @@ const boot = async (): Promise<AppState> => {
       notifications += 1
     })
     document.getElementById('state')!.textContent = 'ready'
+    if (commitsNotes) void keepOnNoting()
     return { state: 'ready' }
   } catch (thrown) {
     document.getElementById('state')!.textContent = 'failed'
@@ -96,6 +107,31 @@ const addOne = (text: string): void => {
 
 /** Long enough for other tabs to come in between, as they do between the commits of a user. */
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 4))
+
+/** Whoever asks how many notes are on disk asks in one of the two ways there are. */
+const noteAndTell = (count: number): void => {
+  if (author === undefined) throw new Error('this page has no author yet')
+  const signature = author
+  const told = (upTo: number) => (): void =>
+    void window.tell({ what: 'persisted', author: signature, count: upTo })
+  for (let i = 0; i < count; i++) {
+    const receipt = theStore().commit(events.noted({ text: `${signature}-${noted++}` }))
+    // Rejected with the end of the store: then nothing has been promised.
+    receipt.persisted.then(told(noted), () => undefined)
+  }
+  if (noted % 3 === 0)
+    theStore()
+      .flush()
+      .then(told(noted), () => undefined)
+}
+
+const keepOnNoting = async (): Promise<void> => {
+  author = await window.tell({ what: 'arrived' })
+  for (;;) {
+    if (keepNoting) noteAndTell(Math.random() < 0.1 ? 20 : 1)
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 40))
+  }
+}
 
 const outcomeOf = (call: () => unknown): CallOutcome => {
   try {
@@ -161,6 +197,20 @@ window.app = {
       if (row.text === text) theStore().commit(events.todoDeleted({ id: row.id }))
     }
   },
+  note: (count) => {
+    noteAndTell(count)
+    return noted
+  },
+  setNoting: (isOn) => {
+    keepNoting = isOn
+  },
+  notes: () =>
+    theStore()
+      .query<{ readonly text: string }>({
+        query: 'SELECT text FROM notes ORDER BY place',
+        bindValues: [],
+      })
+      .map(({ text }) => text),
   rows: () =>
     theStore().query<RowData>({
       query: 'SELECT rowid, * FROM todos ORDER BY rowid',
