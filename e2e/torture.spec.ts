@@ -6,6 +6,7 @@
  * it is told to.
  */
 
+import { projectEngine } from './fixtures/browser.js'
 import { NoteRecord } from './fixtures/note-record.js'
 import { expect, test } from './fixtures/test.js'
 import { Torture } from './fixtures/torture.js'
@@ -18,7 +19,7 @@ if (TORTURE_SEED === undefined) {
     const record = new NoteRecord()
     const [a, b] = [record.newAuthor(), record.newAuthor()]
     record.persisted(a, 2)
-    record.ended(b, 1)
+    record.ended({ author: b, noted: 1 })
     expect(record.problemsOf(['a0-0', 'a1-0', 'a0-1', 'a0-2'])).toEqual([])
     expect(record.problemsOf(['a0-0', 'a1-0'])).toEqual(['a0 has 1 notes; 2 were persisted'])
     expect(record.problemsOf(['a0-0', 'a0-1'])).toEqual([
@@ -34,21 +35,26 @@ if (TORTURE_SEED === undefined) {
   })
 
   for (const seed of [1, 2]) {
-    test(`five tabs are tortured, seed ${seed}`, async ({ server }) => {
+    test(`five tabs are tortured, seed ${seed}`, async ({ server }, info) => {
       test.setTimeout(180_000)
-      const { handOvers, persisted } = await Torture.play(seed, roundsPerGame, server.origin)
+      const { handOvers, persisted } = await Torture.play(
+        seed,
+        roundsPerGame,
+        server.origin,
+        projectEngine(info),
+      )
       expect(handOvers, 'leaders were replaced').toBeGreaterThan(5)
       expect(persisted, 'the tabs committed').toBeGreaterThan(500)
     })
   }
 } else {
-  test(`games from seed ${TORTURE_SEED}`, async ({ server }) => {
+  test(`games from seed ${TORTURE_SEED}`, async ({ server }, info) => {
     test.setTimeout(0)
     const rounds = Number(TORTURE_ROUNDS ?? roundsPerGame)
     let handOvers = 0
     for (let seed = Number(TORTURE_SEED); handOvers < Number(TORTURE_HANDOVERS ?? 1); seed++) {
       const begin = performance.now()
-      const game = await Torture.play(seed, rounds, server.origin)
+      const game = await Torture.play(seed, rounds, server.origin, projectEngine(info))
       handOvers += game.handOvers
       const took = ((performance.now() - begin) / 1000).toFixed(0)
       console.log(

@@ -53,7 +53,7 @@ test('confirmed todos survive a crash of the browser', async ({ tabs, chromium }
   await tab.addMany('todo', 50)
   await tab.saved()
 
-  await chromium.crashAndRestart()
+  await chromium.killAndRestart()
 
   const after = await tabs.open()
   expect(await after.texts()).toEqual(Array.from({ length: 50 }, (_, i) => `todo-${i}`))

@@ -3,7 +3,7 @@
  * leaders have been replaced or a game fails, which prints the command that plays it again.
  *
  * Options: --seed <first seed> (a fresh one without it), --handovers <number> (1000), --rounds
- * <rounds per game> (3).
+ * <rounds per game> (3), --browser chromium or firefox (chromium).
  */
 
 import { spawnSync } from 'node:child_process'
@@ -12,31 +12,39 @@ import { parseArgs } from 'node:util'
 import { build } from './build.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { Failure, main } from './lib/terminal.mjs'
-import { findChromium } from './lib/tools.mjs'
+import { findChromium, findFirefox } from './lib/tools.mjs'
 import { setup } from './setup.mjs'
 
 const options = {
   seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
   handovers: { type: 'string', default: '1000' },
   rounds: { type: 'string', default: '3' },
+  browser: { type: 'string', default: 'chromium' },
 }
 
 await main(async () => {
   const { values } = parseArgs({ options })
-  for (const [name, value] of Object.entries(values)) {
-    if (!/^\d+$/.test(value)) {
-      throw new Failure(`--${name} is ${value}.`, 'give a whole number.')
+  for (const name of ['seed', 'handovers', 'rounds']) {
+    if (!/^\d+$/.test(values[name])) {
+      throw new Failure(`--${name} is ${values[name]}.`, 'give a whole number.')
     }
   }
   await setup({ quiet: true })
   await build()
-  const args = ['test', '-c', 'e2e/playwright.config.ts', '/torture.spec.ts', '--reporter=list']
+  const args = [
+    'test',
+    '-c',
+    'e2e/playwright.config.ts',
+    '/torture.spec.ts',
+    '--reporter=list',
+  ].concat(`--project=${values.browser}`)
   const { status } = spawnSync(join(ROOT, 'node_modules', '.bin', 'playwright'), args, {
     cwd: ROOT,
     stdio: 'inherit',
     env: {
       ...process.env,
       CHROMIUM: findChromium() ?? '',
+      FIREFOX: findFirefox() ?? '',
       TORTURE_SEED: values.seed,
       TORTURE_HANDOVERS: values.handovers,
       TORTURE_ROUNDS: values.rounds,

@@ -36,6 +36,9 @@ let keepAdding = false
 /** What this page signs its notes with, from when the test has told it. */
 let author: string | undefined
 let noted = 0
+let notesPersisted = 0
+let notesTold = 0
+let isTelling = false
 let keepNoting = true
 
 const { schema, todos } = makeTestedSchema({ version })
@@ -108,28 +111,42 @@ const addOne = (text: string): void => {
 /** Long enough for other tabs to come in between, as they do between the commits of a user. */
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 4))
 
-/** Whoever asks how many notes are on disk asks in one of the two ways there are. */
-const noteAndTell = (count: number): void => {
+/**
+ * Whoever asks how many notes are on disk asks in one of the two ways there are. The test is told
+ * one number at a time: telling takes longer than a commit.
+ */
+const noteAndWatch = (count: number): void => {
   if (author === undefined) throw new Error('this page has no author yet')
-  const signature = author
-  const told = (upTo: number) => (): void =>
-    void window.tell({ what: 'persisted', author: signature, count: upTo })
+  const persisted = (upTo: number) => (): void => {
+    notesPersisted = Math.max(notesPersisted, upTo)
+    tellPersisted()
+  }
   for (let i = 0; i < count; i++) {
-    const receipt = theStore().commit(events.noted({ text: `${signature}-${noted++}` }))
+    const receipt = theStore().commit(events.noted({ text: `${author}-${noted++}` }))
     // Rejected with the end of the store: then nothing has been promised.
-    receipt.persisted.then(told(noted), () => undefined)
+    receipt.persisted.then(persisted(noted), () => undefined)
   }
   if (noted % 3 === 0)
     theStore()
       .flush()
-      .then(told(noted), () => undefined)
+      .then(persisted(noted), () => undefined)
+}
+
+const tellPersisted = (): void => {
+  if (author === undefined || notesTold === notesPersisted || isTelling) return
+  isTelling = true
+  notesTold = notesPersisted
+  void window.tell({ what: 'persisted', author, count: notesTold }).finally(() => {
+    isTelling = false
+    tellPersisted()
+  })
 }
 
 const keepOnNoting = async (): Promise<void> => {
   author = await window.tell({ what: 'arrived' })
   for (;;) {
-    if (keepNoting) noteAndTell(Math.random() < 0.1 ? 20 : 1)
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 40))
+    if (keepNoting) noteAndWatch(Math.random() < 0.1 ? 20 : 1)
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 100))
   }
 }
 
@@ -198,8 +215,9 @@ window.app = {
     }
   },
   note: (count) => {
-    noteAndTell(count)
-    return noted
+    if (author === undefined) return undefined
+    noteAndWatch(count)
+    return { author, noted }
   },
   setNoting: (isOn) => {
     keepNoting = isOn

@@ -65,8 +65,11 @@ export interface RemoteControl {
   addedCount(): number
   stopAdding(): Promise<readonly string[]>
   remove(text: string): void
-  /** Commits so many notes of this page in this task, one by one; returns how many it has made. */
-  note(count: number): number
+  /**
+   * Commits so many notes of this page in this task, one by one, and tells how many it has made;
+   * nothing before it has its author.
+   */
+  note(count: number): Noted | undefined
   /** Goes on, or stops, to commit notes: now one, now some together. For pages with an author. */
   setNoting(isOn: boolean): void
   /** The texts of all notes, `<author>-<number>`, in the order of materialization. */
@@ -81,6 +84,12 @@ export interface RemoteControl {
   workerCount(): number
   killWorker(): void
   shutdown(): Promise<void>
+}
+
+/** How many notes a page has made in its life. */
+export interface Noted {
+  readonly author: string
+  readonly noted: number
 }
 
 /** What a page that commits notes tells the test, which outlives the page. */
