@@ -149,7 +149,7 @@ const sampleRebuild =
 
 /** An author and one other page. */
 const sampleTwoTabs =
-  ({ rows, questions, events, bursts }) =>
+  ({ rows, commits, events, bursts }) =>
   (side) =>
     withBrowser(side, {
       use: async (browser) => {
@@ -157,7 +157,7 @@ const sampleTwoTabs =
         await author.run('seed', { rows })
         const other = await browser.openApp()
         await other.run('followAuthor', { step: events })
-        const ways = await author.run('askOther', { questions, pauseMs: 10 })
+        const ways = await author.run('renameForOther', { commits, pauseMs: 10 })
         const burst = await author.run('sendBurst', { events, batch: 100, bursts })
         return { ...ways, ...burst }
       },
@@ -295,7 +295,7 @@ export const scenarios = [
     sample: ({ quick }) =>
       sampleTwoTabs({
         rows: 1_000,
-        questions: quick ? 50 : 200,
+        commits: quick ? 50 : 200,
         events: quick ? 1_000 : 10_000,
         bursts: 3,
       }),

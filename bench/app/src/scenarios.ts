@@ -19,7 +19,7 @@ import {
   sleep,
   untilPersisted,
 } from './steps.js'
-import { askOther, commitThroughTakeover, followAuthor, sendBurst, tellEnd } from './tabs.js'
+import { commitThroughTakeover, followAuthor, renameForOther, sendBurst, tellEnd } from './tabs.js'
 
 type ItemRow = {
   readonly id: string
@@ -241,7 +241,7 @@ const scenarios = {
   checkTodos,
   seed,
   followAuthor,
-  askOther,
+  renameForOther,
   sendBurst,
   tellEnd,
   commitThroughTakeover,

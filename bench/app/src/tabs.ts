@@ -6,8 +6,8 @@
  *          ▲                                          │
  *          └──────────── BroadcastChannel ◄───────────┘
  *
- * Pages have clocks of their own, so every time here begins and ends in one page: the other one
- * answers with a commit of its own, or over a channel, which takes a tenth of a millisecond.
+ * Pages have clocks of their own. A time from one page to the other is taken on the author's clock:
+ * how far the two are apart is measured first, over the channel.
  */
 
 import type { BenchStore } from './main.js'
@@ -15,57 +15,87 @@ import { itemEvents, items, todoEvents, todos } from './schema.js'
 import { queryDb } from './side/livestore.js'
 import { expectRows, type Metrics, nextTask, quantile, settle, sleep } from './steps.js'
 
-/** Why a page that takes part answers at all: it has seen this many todos. */
-type Seen = { readonly seen: number }
+/** What the page beside tells the author. */
+type FromOther =
+  | { readonly what: 'counted'; readonly todos: number }
+  | { readonly what: 'shown'; readonly title: string; readonly at: number }
+  | { readonly what: 'clock'; readonly at: number }
 
 const channel = new BroadcastChannel('bench')
 const answerTimeoutMs = 40_000
 
-/** In the page beside the author's: tells of every step of `step` todos, and answers renamings. */
+const tellAuthor = (message: FromOther): void => channel.postMessage(message)
+
+/** In the page beside the author's: tells of every step of `step` todos, and of every renaming. */
 export const followAuthor = async (
   store: BenchStore,
   options: { step: number },
 ): Promise<Metrics> => {
+  channel.onmessage = () => tellAuthor({ what: 'clock', at: performance.now() })
   let told = 0
   store.subscribe(queryDb(todos.count()), (count: number) => {
     if (count < told + options.step) return
     told = count
-    channel.postMessage({ seen: count } satisfies Seen)
+    tellAuthor({ what: 'counted', todos: count })
   })
   store.subscribe(queryDb(items.where({ id: 'item-0' })), (rows) => {
-    const title = rows[0]?.title ?? ''
-    if (!title.startsWith('Question')) return
-    // A subscriber is not the place to commit in, for either side.
-    queueMicrotask(() => {
-      store.commit(itemEvents.renamed({ id: 'item-1', title: title.replace('Question', 'Answer') }))
-    })
+    tellAuthor({ what: 'shown', title: rows[0]?.title ?? '', at: performance.now() })
   })
   return {}
 }
 
-/**
- * Half the time from a commit here until a live query here shows what the other page has committed
- * when its live query showed the commit: the way from a commit in one tab to a live query in
- * another, over both directions.
- */
-export const askOther = async (
-  store: BenchStore,
-  options: { questions: number; pauseMs: number },
-): Promise<Metrics> => {
-  let onAnswer: (title: string) => void = () => {}
-  store.subscribe(queryDb(items.where({ id: 'item-1' })), (rows) => onAnswer(rows[0]?.title ?? ''))
-  const times: number[] = []
-  const warmUpQuestions = 20
-  for (let index = 0; index < options.questions + warmUpQuestions; index += 1) {
-    const answered = new Promise<void>((resolve) => {
-      onAnswer = (title) => {
-        if (title === `Answer ${index}`) resolve()
-      }
-    })
+/** Resolves with the first message that `take` makes something of. */
+const hear = async <T>(
+  what: string,
+  take: (message: FromOther) => T | undefined,
+  then: () => void,
+): Promise<T> => {
+  const heard = new Promise<T>((resolve) => {
+    channel.onmessage = ({ data }) => {
+      const taken = take(data as FromOther)
+      if (taken !== undefined) resolve(taken)
+    }
+  })
+  then()
+  return orTimeout(heard, `the other page did not tell: ${what}`)
+}
+
+/** What to add to a time of the other page, from the quickest of some exchanges. */
+const otherClockOffset = async (): Promise<number> => {
+  const exchanges: { readonly tookMs: number; readonly offset: number }[] = []
+  for (let index = 0; index < 50; index += 1) {
     const start = performance.now()
-    store.commit(itemEvents.renamed({ id: 'item-0', title: `Question ${index}` }))
-    await orTimeout(answered, `no answer to question ${index}`)
-    if (index >= warmUpQuestions) times.push((performance.now() - start) / 2)
+    const at = await hear(
+      'its time',
+      (message) => (message.what === 'clock' ? message.at : undefined),
+      () => channel.postMessage('clock'),
+    )
+    const end = performance.now()
+    exchanges.push({ tookMs: end - start, offset: (start + end) / 2 - at })
+  }
+  return exchanges.toSorted((a, b) => a.tookMs - b.tookMs)[0]?.offset ?? 0
+}
+
+/** From a commit here until a live query in the other page shows it, one commit at a time. */
+export const renameForOther = async (
+  store: BenchStore,
+  options: { commits: number; pauseMs: number },
+): Promise<Metrics> => {
+  const offset = await otherClockOffset()
+  const times: number[] = []
+  const warmUpCommits = 20
+  for (let index = 0; index < options.commits + warmUpCommits; index += 1) {
+    const title = `Renamed ${index}`
+    let start = 0
+    const shownAt = await hear(
+      title,
+      (message) => (message.what === 'shown' && message.title === title ? message.at : undefined),
+      () => {
+        start = performance.now()
+        store.commit(itemEvents.renamed({ id: 'item-0', title }))
+      },
+    )
+    if (index >= warmUpCommits) times.push(shownAt + offset - start)
     await sleep(options.pauseMs)
   }
   return {
@@ -85,12 +115,12 @@ export const sendBurst = async (
   const rates: number[] = []
   for (let burst = 0; burst < options.bursts; burst += 1) {
     const expected = (burst + 1) * options.events
-    const seen = new Promise<void>((resolve) => {
-      channel.onmessage = ({ data }) => {
-        if ((data as Seen).seen === expected) resolve()
-      }
-    })
     const start = performance.now()
+    const counted = hear(
+      `${expected} todos`,
+      (message) => (message.what === 'counted' && message.todos === expected ? true : undefined),
+      () => undefined,
+    )
     for (let first = 0; first < options.events; first += options.batch) {
       const events = Array.from({ length: options.batch }, (_, index) => {
         const number = burst * options.events + first + index
@@ -99,7 +129,7 @@ export const sendBurst = async (
       store.commit(...events)
       await nextTask()
     }
-    await orTimeout(seen, `the other page has not seen ${expected} todos`)
+    await counted
     rates.push((options.events / (performance.now() - start)) * 1_000)
     expectRows('todos of the author', store.query(todos.count()), expected)
     await settle(store)
@@ -153,10 +183,10 @@ export const commitThroughTakeover = async (
 const isOver = (ended: number | undefined, afterMs: number): boolean =>
   ended !== undefined && performance.now() - ended > afterMs
 
-const orTimeout = async (promise: Promise<void>, message: string): Promise<void> => {
+const orTimeout = async <T>(promise: Promise<T>, message: string): Promise<T> => {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(message)), answerTimeoutMs)
   })
-  await Promise.race([promise, late]).finally(() => clearTimeout(timer))
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
