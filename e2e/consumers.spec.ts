@@ -12,7 +12,7 @@ import {
   typeCheck,
   viteBuild,
 } from './fixtures/apps.js'
-import { type Browser, skipInFirefox } from './fixtures/browser.js'
+import type { Browser } from './fixtures/browser.js'
 import { expect, test } from './fixtures/test.js'
 
 /** Installing takes its time when the package cache is cold. */
@@ -69,10 +69,6 @@ const consumers: readonly Consumer[] = [
   { name: 'effect 3', vite: 'vite', schemas: 'effect', overlays: ['e2e/consumer-effect'] },
   { name: 'effect 4', vite: 'vite8', schemas: 'effect4', overlays: ['e2e/consumer-effect'] },
 ]
-
-test.beforeEach(() => {
-  skipInFirefox('how an app is installed and built does not depend on who opens it')
-})
 
 for (const { name, vite, schemas, overlays } of consumers) {
   test.describe(`an app with ${name}`, () => {

@@ -34,7 +34,7 @@ if (TORTURE_SEED === undefined) {
     expect(record.problemsOf(['a0-0', 'a0-1'])).toEqual([])
   })
 
-  for (const seed of [1, 2]) {
+  for (const seed of [1, 2, 3]) {
     test(`five tabs are tortured, seed ${seed}`, async ({ server }, info) => {
       test.setTimeout(180_000)
       const { handOvers, persisted } = await Torture.play(

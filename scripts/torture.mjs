@@ -3,7 +3,7 @@
  * leaders have been replaced or a game fails, which prints the command that plays it again.
  *
  * Options: --seed <first seed> (a fresh one without it), --handovers <number> (1000), --rounds
- * <rounds per game> (3), --browser chromium or firefox (chromium).
+ * <rounds per game> (3).
  */
 
 import { spawnSync } from 'node:child_process'
@@ -12,14 +12,13 @@ import { parseArgs } from 'node:util'
 import { build } from './build.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { Failure, main } from './lib/terminal.mjs'
-import { findChromium, findFirefox } from './lib/tools.mjs'
+import { findChromium } from './lib/tools.mjs'
 import { setup } from './setup.mjs'
 
 const options = {
   seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
   handovers: { type: 'string', default: '1000' },
   rounds: { type: 'string', default: '3' },
-  browser: { type: 'string', default: 'chromium' },
 }
 
 await main(async () => {
@@ -44,7 +43,6 @@ await main(async () => {
     env: {
       ...process.env,
       CHROMIUM: findChromium() ?? '',
-      FIREFOX: findFirefox() ?? '',
       TORTURE_SEED: values.seed,
       TORTURE_HANDOVERS: values.handovers,
       TORTURE_ROUNDS: values.rounds,
