@@ -31,6 +31,7 @@ const GUARANTEES = {
   'page-end.spec.ts': 'what is committed as a page ends is kept, and taken in once',
   'torture.spec.ts': 'five tabs, opened, closed, reloaded and killed at random, lose nothing',
   'environment.spec.ts': 'strict pages, no storage, full storage',
+  'boot-image.spec.ts': 'a store shows what is stored before it has a leader',
   'schema-change.spec.ts': 'changed tables are rebuilt from the event log',
   'damaged-files.spec.ts': 'damaged files are reported or repaired, and never served',
   'bad-input.spec.ts': 'bad input throws and changes nothing',
