@@ -292,12 +292,13 @@ export const scenarios = [
     name: 'two tabs, 1,000 rows',
     key: 'two-tabs',
     bars: { 'events/s': { atLeast: 20_000 }, 'commit to live query: p50 ms': { atMost: 3 } },
+    repetitionsMax: 3,
     sample: ({ quick }) =>
       sampleTwoTabs({
         rows: 1_000,
         commits: quick ? 50 : 200,
         events: quick ? 1_000 : 10_000,
-        bursts: 3,
+        bursts: 2,
       }),
   },
   {
