@@ -201,6 +201,7 @@ export const MACHINE = [
   },
   { name: 'Chromium', apt: ['chromium'], present: findChromium },
   { name: 'Firefox', apt: ['firefox-esr'], present: findFirefox },
+  { name: 'ps', apt: ['procps'], present: () => which('ps') },
 ]
 
 /** True when node_modules holds what package-lock.json says. */
