@@ -78,10 +78,10 @@ test('a full disk is reported, loses nothing, and is got over', async ({ tabs })
   await tab.add('before')
   await tab.saved()
 
+  await tab.limitStorage(3_000_000)
   const reported = tab.page.waitForEvent('console', (message) =>
     message.text().includes('StorageFull'),
   )
-  await tab.limitStorage(3_000_000)
   for (let i = 0; i < 8; i++) await tab.add(`${i} ${megabyte}`)
   await tab.add('last')
   await reported

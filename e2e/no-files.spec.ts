@@ -23,7 +23,7 @@ test('what is committed is persisted, in every tab and after a restart', async (
   await b.shows('milk', 'bread', 'butter')
 
   await b.page.evaluate(() => window.app.addAndFlush(['last']))
-  await chromium.crashAndRestart()
+  await chromium.killAndRestart()
   const c = await tabs.open({ worker, path: 'csp' })
   await c.shows('milk', 'bread', 'butter', 'last')
 })

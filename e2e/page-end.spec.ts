@@ -163,7 +163,7 @@ test('a page that goes on after a freeze has its events once', async ({ tabs }) 
 test('what was flushed is there after the browser has crashed', async ({ tabs, chromium }) => {
   const tab = await tabs.open()
   await tab.page.evaluate(() => window.app.addAndFlush(['milk']))
-  await chromium.crashAndRestart()
+  await chromium.killAndRestart()
   const next = await tabs.open()
   expect(await next.texts()).toEqual(['milk'])
 })

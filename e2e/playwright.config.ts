@@ -15,6 +15,15 @@ export default defineConfig({
   workers: 1,
   retries: 0,
   forbidOnly: true,
+  projects: [
+    { name: 'chromium' },
+    // What depends on the browser. All of it in two browsers would take a test run too long.
+    {
+      name: 'firefox',
+      testMatch:
+        /(two-tabs|hand-over|page-end|environment|schema-change|vfs-conformance)\.spec\.ts$/,
+    },
+  ],
   timeout: 60_000,
   expect: { timeout: 20_000 },
   reporter: [['list'], ['json', { outputFile: build('report.json') }]],

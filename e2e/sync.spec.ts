@@ -69,7 +69,7 @@ test('what was done offline survives a restart of the browser, and is synced aft
   await before.add('offline')
   await before.saved()
   expect(syncServer.texts()).toEqual([])
-  await chromium.crashAndRestart()
+  await chromium.killAndRestart()
 
   const b = await otherClient.open({ worker })
   await b.add('meanwhile')

@@ -53,7 +53,7 @@ test('confirmed todos survive a crash of the browser', async ({ tabs, chromium }
   await tab.addMany('todo', 50)
   await tab.saved()
 
-  await chromium.crashAndRestart()
+  await chromium.killAndRestart()
 
   const after = await tabs.open()
   expect(await after.texts()).toEqual(Array.from({ length: 50 }, (_, i) => `todo-${i}`))
@@ -83,6 +83,23 @@ test('two tabs that commit at the same time end with equal rows', async ({ tabs 
   await b.reload()
   expect(await a.rows(), 'the same after a reload').toEqual(rows)
   expect(await b.rows()).toEqual(rows)
+})
+
+test('a burst of 10,000 events is in all five tabs, complete and in order', async ({ tabs }) => {
+  const all = [await tabs.open()]
+  while (all.length < 5) all.push(await tabs.open())
+  const author = all[3]
+  const texts = Array.from({ length: 10_000 }, (_, i) => `todo-${i}`)
+  await author?.page.evaluate((texts) => {
+    for (const text of texts) window.app.add([text])
+  }, texts)
+
+  for (const tab of all) {
+    await tab.showsCount(10_000)
+    expect(await tab.texts()).toEqual(texts)
+    await tab.saved()
+  }
+  expect(await all[0]?.rows(), 'the same rows').toEqual(await author?.rows())
 })
 
 test('stores with different ids share nothing', async ({ tabs }) => {

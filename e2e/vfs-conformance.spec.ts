@@ -10,7 +10,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test as base, expect, type Page } from '@playwright/test'
 import { root } from './fixtures/apps.js'
-import { Browser } from './fixtures/browser.js'
+import { Browser, projectEngine } from './fixtures/browser.js'
 import { AppServer } from './fixtures/server.js'
 
 const suite = join(root, 'build/vfs-suite')
@@ -28,9 +28,9 @@ interface CaseOutcome {
 const test = base.extend<object, { readonly blank: Page }>({
   blank: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names from the pattern
-    async ({}, use) => {
+    async ({}, use, info) => {
       const server = await AppServer.start(suite)
-      const browser = await Browser.start()
+      const browser = await Browser.start(projectEngine(info))
       const page = await browser.newPage()
       await page.goto(`${server.origin}/blank`)
       await use(page)

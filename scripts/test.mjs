@@ -22,6 +22,7 @@ import {
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { checkTable, reportOf } from './browser-table.mjs'
 import { build, buildEngine } from './build.mjs'
 import { buildVfsSuite } from './build-vfs-suite.mjs'
 import { clearCoverage, coverage } from './coverage.mjs'
@@ -29,7 +30,7 @@ import { cmakeBuild, cmakeConfigure } from './lib/cmake.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
 import { Failure, main, Steps, seconds } from './lib/terminal.mjs'
-import { findChromium, llvmTool } from './lib/tools.mjs'
+import { findChromium, findFirefox, llvmTool } from './lib/tools.mjs'
 import { checkTarball } from './package-check.mjs'
 import { setup } from './setup.mjs'
 
@@ -286,19 +287,26 @@ async function packageLayer(tell) {
   return checkTarball(tell)
 }
 
-async function browser(tell) {
+/** The browser tests in one browser, as e2e/playwright.config.ts names it. */
+async function browser(project, tell) {
   await build({ quiet: true })
   await buildVfsSuite(tell)
-  const report = join(REPORTS, 'playwright.json')
+  const report = reportOf(project)
   rmSync(report, { force: true })
   let failure
   try {
     const config = join('e2e', 'playwright.config.ts')
-    await run(bin('playwright'), ['test', '-c', config, '--reporter=list,json'], {
-      log: 'playwright',
-      what: 'Browser tests failed',
-      fix: 'mend them; run one with `npx playwright test -c e2e/playwright.config.ts <name>`.',
-      env: { NO_COLOR: '1', PLAYWRIGHT_JSON_OUTPUT_FILE: report, CHROMIUM: findChromium() ?? '' },
+    const args = ['test', '-c', config, `--project=${project}`, '--reporter=list,json']
+    await run(bin('playwright'), args, {
+      log: `playwright-${project}`,
+      what: `Browser tests failed in ${project}`,
+      fix: `mend them; run one with \`npx playwright test -c e2e --project=${project} <name>\`.`,
+      env: {
+        NO_COLOR: '1',
+        PLAYWRIGHT_JSON_OUTPUT_FILE: report,
+        CHROMIUM: findChromium() ?? '',
+        FIREFOX: findFirefox() ?? '',
+      },
       tell,
     })
   } catch (error) {
@@ -308,7 +316,8 @@ async function browser(tell) {
   const passed = (stats?.expected ?? 0) + (stats?.flaky ?? 0)
   const failed = stats?.unexpected ?? 0
   if (failure !== undefined) throw Object.assign(failure, { passed, failed: Math.max(failed, 1) })
-  return counted(passed, failed, 'browser')
+  checkTable(project)
+  return counted(passed, failed, project)
 }
 
 /** Every layer, in order: what it asks, and how. A layer of tests resolves to its counts. */
@@ -326,7 +335,16 @@ const LAYERS = [
   { name: 'wasm', title: 'wasm build', work: buildEngine },
   { name: 'node', title: 'Node: js, workers, wasm', work: node },
   { name: 'package', title: 'package: build, pack, install', work: packageLayer },
-  { name: 'browser', title: 'browser: package and storage in Chromium', work: browser },
+  {
+    name: 'browser',
+    title: 'browser: package and storage in Chromium',
+    work: (tell) => browser('chromium', tell),
+  },
+  {
+    name: 'firefox',
+    title: 'browser: package and storage in Firefox',
+    work: (tell) => browser('firefox', tell),
+  },
 ]
 
 function readOptions(args) {

@@ -11,12 +11,20 @@ const medianOf = (samples, side, metric) => {
 
 const barText = (bar) => {
   if (bar === undefined) return ''
-  return bar.ratio === undefined ? `<= ${bar.atMost}` : `${bar.ratio}x`
+  if (bar.atMost !== undefined) return `<= ${formatNumber(bar.atMost)}`
+  return bar.atLeast === undefined ? `${bar.ratio}x` : `>= ${formatNumber(bar.atLeast)}`
 }
 
 const isMet = (bar, peer, ours) => {
   if (bar.atMost !== undefined) return ours === undefined ? undefined : ours <= bar.atMost
+  if (bar.atLeast !== undefined) return ours === undefined ? undefined : ours >= bar.atLeast
   return peer === undefined || ours === undefined ? undefined : peer >= ours * bar.ratio
+}
+
+/** How many times better ours is: less time, or more per second. */
+const ratioOf = (metric, peer, ours) => {
+  if (!peer || !ours) return undefined
+  return metric.includes('/s') ? ours / peer : peer / ours
 }
 
 /**
@@ -41,7 +49,7 @@ export const toRows = (results) =>
         metric,
         peer,
         ours,
-        ratio: peer === undefined || ours === undefined || ours === 0 ? undefined : peer / ours,
+        ratio: ratioOf(metric, peer, ours),
         bar: barText(bar),
         met: bar === undefined ? undefined : isMet(bar, peer, ours),
       }

@@ -145,6 +145,80 @@ const sampleRebuild =
     })
   }
 
+/** An author and one other page. */
+const sampleTwoTabs =
+  ({ rows, commits, events, bursts }) =>
+  (side) =>
+    withBrowser(side, {
+      use: async (browser) => {
+        const author = await browser.openApp()
+        await author.run('seed', { rows })
+        const other = await browser.openApp()
+        await other.run('followAuthor', { step: events })
+        const ways = await author.run('renameForOther', { commits, pauseMs: 10 })
+        const burst = await author.run('sendBurst', { events, batch: 100, bursts })
+        return { ...ways, ...burst }
+      },
+    })
+
+/** The page that leads is closed while the page beside it commits; then the next, and so on. */
+const sampleTakeovers =
+  ({ rows, takeovers }) =>
+  (side) =>
+    withBrowser(side, {
+      use: async (browser) => {
+        let leading = await browser.openApp()
+        await leading.run('seed', { rows })
+        const waits = []
+        for (let takeover = 0; takeover < takeovers; takeover += 1) {
+          const other = await browser.openApp()
+          await leading.run('tellEnd', {})
+          const watched = other.run('commitThroughTakeover', { id: takeover, afterMs: 1_000 })
+          await new Promise((resolve) => setTimeout(resolve, 200))
+          await leading.close()
+          const { 'longest wait ms': wait } = await watched
+          waits.push(wait)
+          leading = other
+        }
+        return { 'longest wait for the leader ms': waits }
+      },
+    })
+
+/** The same commits in one of `tabs` pages of the store. */
+const sampleCommitsBeside =
+  ({ tabs, ...options }) =>
+  (side) =>
+    withBrowser(side, {
+      use: async (browser) => {
+        const author = await browser.openApp()
+        for (let tab = 1; tab < tabs; tab += 1) await browser.openApp()
+        const { 'median ms': pausing, 'back to back: median ms': backToBack } = await author.run(
+          'commits',
+          options,
+        )
+        return { pausing, backToBack }
+      },
+    })
+
+const sampleCommitsByTabs = (options) => async (side) => {
+  const alone = await sampleCommitsBeside({ ...options, tabs: 1 })(side)
+  const five = await sampleCommitsBeside({ ...options, tabs: 5 })(side)
+  return {
+    metrics: {
+      '1 tab: median ms': alone.metrics.pausing,
+      '5 tabs: median ms': five.metrics.pausing,
+      '1 tab: back to back: median ms': alone.metrics.backToBack,
+      '5 tabs: back to back: median ms': five.metrics.backToBack,
+    },
+    others: five.others,
+  }
+}
+
+const sampleColdBoot = () => (side) =>
+  withBrowser(side, {
+    use: async (browser) => ({ 'store ready ms': (await browser.openApp()).readyMs }),
+  })
+
 const sampleBytes = () => async (side) => {
   const { state } = side.server
   state.cached = false
@@ -181,7 +255,8 @@ const bootEvents = (quick) => (quick ? 1_000 : 10_000)
 
 /**
  * All scenarios, in the order of the table. `bars` maps a metric to what must be reached: `{ ratio
- * }` = at least that many times faster than the peer, `{ atMost }` = our figure itself.
+ * }` = at least that many times faster than the peer, `{ atMost }` and `{ atLeast }` = our figure
+ * itself.
  * `repetitionsMax` bounds the slow ones.
  */
 export const scenarios = [
@@ -210,6 +285,38 @@ export const scenarios = [
     key: 'live',
     bars: {},
     sample: ({ quick }) => inFreshStore('liveQuery', { rows: 10_000, changes: quick ? 7 : 21 }),
+  },
+  {
+    name: 'two tabs, 1,000 rows',
+    key: 'two-tabs',
+    bars: { 'events/s': { atLeast: 20_000 }, 'commit to live query: p50 ms': { atMost: 3 } },
+    repetitionsMax: 3,
+    sample: ({ quick }) =>
+      sampleTwoTabs({
+        rows: 1_000,
+        commits: quick ? 50 : 200,
+        events: quick ? 1_000 : 10_000,
+        bursts: 2,
+      }),
+  },
+  {
+    name: 'commit of one event, 10 live queries, by tabs',
+    key: 'commit-tabs',
+    bars: {},
+    sample: ({ quick }) =>
+      sampleCommitsByTabs({ rows: 1_000, liveQueries: 10, commits: quick ? 60 : 300, pauseMs: 4 }),
+  },
+  {
+    name: 'the leading tab is closed, 10,000 rows',
+    key: 'takeover',
+    bars: { 'longest wait for the leader ms': { atMost: 300 } },
+    sample: ({ quick }) => sampleTakeovers({ rows: 10_000, takeovers: quick ? 1 : 4 }),
+  },
+  {
+    name: 'cold boot: first visit, nothing cached or stored',
+    key: 'cold-boot',
+    bars: { 'store ready ms': { atMost: 400 } },
+    sample: () => sampleColdBoot(),
   },
   {
     name: 'warm boot, 10,000 events in the log',

@@ -133,6 +133,13 @@ export function findChromium() {
   return candidates.find((path) => path !== undefined && path !== '' && existsSync(path))
 }
 
+/** The Firefox the browser tests drive: the newest ESR. FIREFOX names another one. */
+export function findFirefox() {
+  const macos = '/Applications/Firefox.app/Contents/MacOS/firefox'
+  const candidates = [process.env.FIREFOX, which('firefox-esr'), which('firefox'), macos]
+  return candidates.find((path) => path !== undefined && path !== '' && existsSync(path))
+}
+
 const headerRoots = ['/usr/include', '/usr/local/include', '/opt/homebrew/include']
 const hasHeader = (path) => headerRoots.some((root) => existsSync(join(root, path)))
 
@@ -193,6 +200,8 @@ export const MACHINE = [
     present: () => llvmTool('clang-tidy'),
   },
   { name: 'Chromium', apt: ['chromium'], present: findChromium },
+  { name: 'Firefox', apt: ['firefox-esr'], present: findFirefox },
+  { name: 'ps', apt: ['procps'], present: () => which('ps') },
 ]
 
 /** True when node_modules holds what package-lock.json says. */

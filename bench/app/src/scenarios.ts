@@ -10,7 +10,16 @@ import { checkTodos, prepareTodos } from './boot-data.js'
 import type { BenchStore } from './main.js'
 import { itemEvents, items } from './schema.js'
 import { queryDb } from './side/livestore.js'
-import { expectRows, type Metrics, quietMs, settle, sleep, untilPersisted } from './steps.js'
+import {
+  expectRows,
+  type Metrics,
+  quantile,
+  quietMs,
+  settle,
+  sleep,
+  untilPersisted,
+} from './steps.js'
+import { commitThroughTakeover, followAuthor, renameForOther, sendBurst, tellEnd } from './tabs.js'
 
 type ItemRow = {
   readonly id: string
@@ -21,13 +30,6 @@ type ItemRow = {
   readonly note: string | null
   readonly score: number
   readonly tags: unknown
-}
-
-const quantile = (values: readonly number[], share: number): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  const value = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
-  if (value === undefined) throw new Error('no values measured')
-  return value
 }
 
 const readCells = (rows: readonly ItemRow[]): number => {
@@ -44,6 +46,11 @@ const seedItems = async (store: BenchStore, rows: number): Promise<void> => {
   store.commit(itemEvents.seeded({ first: 0, last: rows - 1 }))
   expectRows('seeding', store.query(items.count()), rows)
   await settle(store)
+}
+
+const seed = async (store: BenchStore, options: { rows: number }): Promise<Metrics> => {
+  await seedItems(store, options.rows)
+  return {}
 }
 
 const createdItem = (id: string, number: number) =>
@@ -232,6 +239,12 @@ const scenarios = {
   liveQuery: measureLiveQuery,
   prepareTodos,
   checkTodos,
+  seed,
+  followAuthor,
+  renameForOther,
+  sendBurst,
+  tellEnd,
+  commitThroughTakeover,
 }
 
 /** Runs the scenario `name`; `options` come from the runner, which knows what each one takes. */

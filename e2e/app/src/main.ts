@@ -23,6 +23,7 @@ const workers = {
   throwing: ThrowingWorker,
   synced: SyncedWorker,
 }
+const commitsNotes = parameters.has('notes')
 const ChosenWorker = workers[(parameters.get('worker') ?? 'plain') as keyof typeof workers]
 
 /** Leader workers that this tab has started and not killed. */
@@ -34,6 +35,13 @@ let notifications = 0
 let added: string[] = []
 let adding: Promise<void> | undefined
 let keepAdding = false
+/** What this page signs its notes with, from when the test has told it. */
+let author: string | undefined
+let noted = 0
+let notesPersisted = 0
+let notesTold = 0
+let isTelling = false
+let keepNoting = true
 
 const { schema, todos } = makeTestedSchema({ version })
 const option = parameters.get('liveStoreData')
@@ -45,6 +53,11 @@ const adapter = makePersistedAdapter({
   worker: (options) => {
     const worker = new ChosenWorker(options)
     runningWorkers.push(worker)
+    if (commitsNotes) {
+      worker.addEventListener('message', ({ data }) => {
+        if (data.type === 'leading') void window.tell({ what: 'leads' })
+      })
+    }
     return worker
   },
 })
@@ -75,6 +88,7 @@ const boot = async (): Promise<AppState> => {
       notifications += 1
     })
     document.getElementById('state')!.textContent = 'ready'
+    if (commitsNotes) void keepOnNoting()
     return { state: 'ready' }
   } catch (thrown) {
     document.getElementById('state')!.textContent = 'failed'
@@ -101,6 +115,45 @@ const addOne = (text: string): void => {
 
 /** Long enough for other tabs to come in between, as they do between the commits of a user. */
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 4))
+
+/**
+ * Whoever asks how many notes are on disk asks in one of the two ways there are. The test is told
+ * one number at a time: telling takes longer than a commit.
+ */
+const noteAndWatch = (count: number): void => {
+  if (author === undefined) throw new Error('this page has no author yet')
+  const persisted = (upTo: number) => (): void => {
+    notesPersisted = Math.max(notesPersisted, upTo)
+    tellPersisted()
+  }
+  for (let i = 0; i < count; i++) {
+    const receipt = theStore().commit(events.noted({ text: `${author}-${noted++}` }))
+    // Rejected with the end of the store: then nothing has been promised.
+    receipt.persisted.then(persisted(noted), () => undefined)
+  }
+  if (noted % 3 === 0)
+    theStore()
+      .flush()
+      .then(persisted(noted), () => undefined)
+}
+
+const tellPersisted = (): void => {
+  if (author === undefined || notesTold === notesPersisted || isTelling) return
+  isTelling = true
+  notesTold = notesPersisted
+  void window.tell({ what: 'persisted', author, count: notesTold }).finally(() => {
+    isTelling = false
+    tellPersisted()
+  })
+}
+
+const keepOnNoting = async (): Promise<void> => {
+  author = await window.tell({ what: 'arrived' })
+  for (;;) {
+    if (keepNoting) noteAndWatch(Math.random() < 0.1 ? 20 : 1)
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 100))
+  }
+}
 
 const outcomeOf = (call: () => unknown): CallOutcome => {
   try {
@@ -166,6 +219,21 @@ window.app = {
       if (row.text === text) theStore().commit(events.todoDeleted({ id: row.id }))
     }
   },
+  note: (count) => {
+    if (author === undefined) return undefined
+    noteAndWatch(count)
+    return { author, noted }
+  },
+  setNoting: (isOn) => {
+    keepNoting = isOn
+  },
+  notes: () =>
+    theStore()
+      .query<{ readonly text: string }>({
+        query: 'SELECT text FROM notes ORDER BY place',
+        bindValues: [],
+      })
+      .map(({ text }) => text),
   rows: () =>
     theStore().query<RowData>({
       query: 'SELECT rowid, * FROM todos ORDER BY rowid',

@@ -21,6 +21,11 @@ export interface RowData {
   readonly priority?: number
 }
 
+export interface ErrorData {
+  readonly code: string
+  readonly message: string
+}
+
 export interface RejectionData {
   readonly eventName: string
   readonly argsJson: string
@@ -50,7 +55,7 @@ export interface RemoteControl {
   readonly rejections: readonly RejectionData[]
 
   /** What `onError` was told, also in the pages that this tab had before. */
-  errors(): readonly { readonly code: string; readonly message: string }[]
+  errors(): readonly ErrorData[]
 
   add(texts: readonly string[]): void
   /** Resolves when they are on disk. */
@@ -60,6 +65,15 @@ export interface RemoteControl {
   addedCount(): number
   stopAdding(): Promise<readonly string[]>
   remove(text: string): void
+  /**
+   * Commits so many notes of this page in this task, one by one, and tells how many it has made;
+   * nothing before it has its author.
+   */
+  note(count: number): Noted | undefined
+  /** Goes on, or stops, to commit notes: now one, now some together. For pages with an author. */
+  setNoting(isOn: boolean): void
+  /** The texts of all notes, `<author>-<number>`, in the order of materialization. */
+  notes(): readonly string[]
   rows(): readonly RowData[]
   status(): AppStatus
   /** How many times a live query of all rows has told its subscriber. */
@@ -72,8 +86,25 @@ export interface RemoteControl {
   shutdown(): Promise<void>
 }
 
+/** How many notes a page has made in its life. */
+export interface Noted {
+  readonly author: string
+  readonly noted: number
+}
+
+/** What a page that commits notes tells the test, which outlives the page. */
+export type Told =
+  /** The answer is the name to sign with. */
+  | { readonly what: 'arrived' }
+  /** The worker of this page holds the leader's lock. */
+  | { readonly what: 'leads' }
+  /** So many notes of `author` are on disk. */
+  | { readonly what: 'persisted'; readonly author: string; readonly count: number }
+
 declare global {
   interface Window {
     app: RemoteControl
+    /** Set by the test where pages commit notes. */
+    tell(told: Told): Promise<string>
   }
 }

@@ -9,6 +9,7 @@ export const events = {
     schema: v.object({ id: v.string(), text: v.string() }),
   }),
   todoDeleted: Events.synced({ name: 'v1.TodoDeleted', schema: v.object({ id: v.string() }) }),
+  noted: Events.synced({ name: 'v1.Noted', schema: v.object({ text: v.string() }) }),
 }
 
 const columns = {
@@ -16,6 +17,12 @@ const columns = {
   text: State.SQLite.text(),
   completed: State.SQLite.boolean({ default: false }),
 }
+
+/** No column of it is unique but the one SQLite fills in: an event taken in twice is two rows. */
+const notes = State.SQLite.table({
+  name: 'notes',
+  columns: { place: State.SQLite.integer({ primaryKey: true }), text: State.SQLite.text() },
+})
 
 export interface SchemaOptions {
   /** Version 2 has one more column, so the tables of version 1 must be rebuilt from the events. */
@@ -38,7 +45,8 @@ export const makeTestedSchema = ({ version, throwsOn }: SchemaOptions) => {
       return { sql: 'INSERT INTO todos (id, text) VALUES (?, ?)', bindValues: [id, text] }
     },
     'v1.TodoDeleted': ({ id }) => ({ sql: 'DELETE FROM todos WHERE id = ?', bindValues: [id] }),
+    'v1.Noted': ({ text }) => ({ sql: 'INSERT INTO notes (text) VALUES (?)', bindValues: [text] }),
   })
-  const state = State.SQLite.makeState({ tables: { todos }, materializers })
+  const state = State.SQLite.makeState({ tables: { todos, notes }, materializers })
   return { schema: makeSchema({ events, state }), todos }
 }
