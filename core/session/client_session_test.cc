@@ -450,6 +450,35 @@ TEST_F(ClientSessionTest, ASessionWithoutAnInstanceNameIsRefused) {
   }
 }
 
+// Its tables are made when they are first needed; an image would bring others.
+TEST_F(ClientSessionTest, TablesThatCannotBeMadeFailWhateverNeedsThem) {
+  TodoApp app;
+  SchemaDescriptor schema = TodoApp::Schema();
+  schema.tables[0].columns[2].default_sql = "(no such column)";
+  const auto session = Open(app, "B", std::move(schema));
+  const std::vector<NewEvent> events = {TodoCreated("a")};
+  const auto refused = [](const auto& outcome) {
+    return outcome.ok() ? "" : std::string(ErrorCodeName(outcome.error().code));
+  };
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(refused(session->Commit(events)), "InvalidSchema");
+    EXPECT_EQ(refused(session->CommitPassing(events)), "InvalidSchema");
+    EXPECT_EQ(refused(session->OnPassing(EncodeEvents({}))), "InvalidSchema");
+    EXPECT_EQ(refused(session->OnNews(EncodeNews({}))), "InvalidSchema");
+    EXPECT_EQ(refused(session->OnHistory(EncodeHistory({}))), "InvalidSchema");
+    EXPECT_EQ(refused(session->Prepare("select * from todos")), "InvalidSchema");
+    EXPECT_EQ(refused(session->Image()), "InvalidSchema");
+  }
+  EXPECT_FALSE(session->NextPush());
+  EXPECT_EQ(session->receipts().committed, 0u);
+}
+
+TEST_F(ClientSessionTest, MoreEventsThanMayBePendingAreRefused) {
+  const std::vector<NewEvent> many(limits::kCommitEventsMax + 1, NoteSet("n", "x"));
+  EXPECT_EQ(session_->Commit(many).error().code, ErrorCode::kLimitExceeded);
+  EXPECT_EQ(session_->receipts().committed, 0u);
+}
+
 // ---- What others do ----------------------------------------------------------------------------
 
 TEST_F(ClientSessionTest, NewsApplyWhatOthersCommitted) {
