@@ -1,5 +1,6 @@
 /** Where the package must run: under a strict policy, and where the browser refuses storage. */
 
+import { skipInFirefox } from './fixtures/browser.js'
 import { expect, test } from './fixtures/test.js'
 
 test('everything works under a strict content security policy, without isolation', async ({
@@ -99,6 +100,7 @@ test('a full disk is reported, loses nothing, and is got over', async ({ tabs })
 })
 
 test('a browser that will not promise to keep the storage is told of once', async ({ tabs }) => {
+  skipInFirefox('Firefox asks the user whether to keep the storage, and here nobody answers')
   const refusals: string[] = []
   // A page that does not ask comes first: nothing of the one that does is missed.
   const tab = await tabs.open()
