@@ -78,7 +78,7 @@ Result<LiveQueryId> LiveQueries::Open(StatementId statement, BytesView binds, Ro
     return Error{ErrorCode::kInvalidArgument, "a live query has no parameter " +
                                                   std::to_string(key.parameter) + ": " + info.sql};
   }
-  // Through a view or a trigger's table the columns would be others.
+  // The key is of a query's only table; of several it would not be known whose column it is.
   if (reads.size() != 1) key = {};
   const LiveQueryId id = ++self.last_id;
   self.queries.emplace_hint(

@@ -162,4 +162,5 @@ test('a store whose leader turns out to be unable ends, and says why', async () 
       }
     })
     .toEqual(coded('CorruptEventlog'))
+  expect(tab.errors).toEqual([coded('CorruptEventlog')])
 })

@@ -152,9 +152,11 @@ const drive = (
   })
   const onFailure = (error: LiveStoreError) => {
     if (!isReady) fail(error)
-    // Its state is an image that no leader stands for.
-    else if (!isWelcome) control.end(error)
-    else {
+    else if (!isWelcome) {
+      // Its state is an image that no leader stands for.
+      report(error)
+      control.end(error)
+    } else {
       const { code, message } = error
       const what = 'This tab goes on by itself; what it commits waits for another leader.'
       report(new LiveStoreError(code, `${message} ${what}`, { cause: error }))
