@@ -113,8 +113,9 @@ World::World(const WorldOptions& options)
   commit_weight_ = static_cast<uint32_t>(prng_.Between(2, 14));
   fault_weight_ = static_cast<uint32_t>(prng_.Between(1, 4));
   // From 10 to 210, most of them short: more seeds for the same time.
-  const size_t length = prng_.Between(0, 200);
-  steps_ = static_cast<uint32_t>(10 + length * length * length / (200 * 200));
+  constexpr size_t kLongest = 200;
+  const size_t length = prng_.Between(0, kLongest);
+  steps_ = static_cast<uint32_t>(10 + length * length * length / (kLongest * kLongest));
   if (options_.steps) steps_ = *options_.steps;
   backend_ = std::make_unique<SimBackend>(Has(Spice::kRewrittenArgs), Has(Spice::kRefusedPrefix));
   for (size_t i = 0; i < client_count; ++i) {
