@@ -407,9 +407,9 @@ export class TestWorker implements WorkerLike {
     this.context.kill()
   }
 
-  /** As an uncaught error in the script. */
-  fail(message: string): void {
-    this.#outside.dispatch('error', { message })
+  /** As an uncaught error in the script; without a message, as one that could not be fetched. */
+  fail(message?: string): void {
+    this.#outside.dispatch('error', message === undefined ? {} : { message })
   }
 }
 

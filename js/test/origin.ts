@@ -113,8 +113,8 @@ export interface OpenTabOptions {
   readonly journals?: Journals
   /** Another build of the app has another shared worker of the same name. */
   readonly build?: string
-  /** Runs in place of the leader worker's script. */
-  readonly workerScript?: (worker: TestWorker) => void
+  /** Runs in place of the leader worker's script, which is the second argument. */
+  readonly workerScript?: (worker: TestWorker, runScript: () => void) => void
 }
 
 export class TestOrigin {
@@ -193,19 +193,22 @@ export class TestTab {
       fileNames: ['eventlog.db', 'state.db'],
       startEngine: async () => (storage) => new TextLeader(origin, this.#schemaHash, storage),
     }
-    const script =
-      options.workerScript ??
-      ((worker) => {
-        const env = {
-          clock: origin.clock,
-          locks: origin.locks.for(worker.context),
-          getDirectory: () => origin.opfs.getDirectory(worker.context),
-          openBroadcast: (name: string) => origin.openBroadcast(options, name, worker.context),
-          createChannel: () => channelIn(worker.context),
-          warn: () => undefined,
-        }
-        new LeaderHost(worker.scope, env, factory)
-      })
+    const runScript = (worker: TestWorker): void => {
+      const env = {
+        clock: origin.clock,
+        locks: origin.locks.for(worker.context),
+        getDirectory: () => origin.opfs.getDirectory(worker.context),
+        openBroadcast: (name: string) => origin.openBroadcast(options, name, worker.context),
+        createChannel: () => channelIn(worker.context),
+        nonce: `${name}-${this.workers.length}`,
+        warn: () => undefined,
+      }
+      new LeaderHost(worker.scope, env, factory)
+    }
+    const script = (worker: TestWorker): void => {
+      if (options.workerScript === undefined) runScript(worker)
+      else options.workerScript(worker, () => runScript(worker))
+    }
     const env: TabEnv = {
       clock: origin.clock,
       locks: origin.locks.for(this.context),
@@ -333,5 +336,9 @@ export class TestTab {
     this.#port?.post({ type: 'push', id: this.#pushId, push }, [push])
   }
 }
+
+/** The names of those that lead. */
+export const leaders = (...tabs: TestTab[]): string[] =>
+  tabs.filter((tab) => tab.leads).map(({ name }) => name)
 
 export { LiveStoreError, settle }

@@ -39,6 +39,7 @@ import {
   protocolVersion,
   type TabToWorker,
   type WorkerToTab,
+  workerLockName,
 } from '../../js/src/protocol/messages.js'
 import { TypedPort } from '../../js/src/protocol/port.js'
 import {
@@ -70,6 +71,8 @@ export interface LeaderHostEnv extends PoolEnv {
   readonly onOnline?: ((listener: () => void) => () => void) | undefined
   openBroadcast(name: string): BroadcastLike
   createChannel(): ChannelLike
+  /** Unlike that of any other worker. */
+  readonly nonce: string
   warn(message: string): void
 }
 
@@ -158,7 +161,19 @@ export class LeaderHost {
       onMalformed: (problem) =>
         this.#report('ProtocolMismatch', `the leader worker received ${problem}`),
     })
-    this.#tab.post({ type: 'started' })
+    this.#start()
+  }
+
+  /** Holds a lock until this worker ends, however that comes: its tab waits for it. */
+  #start(): void {
+    const lockName = workerLockName(this.#env.nonce)
+    const hold = (): Promise<void> => {
+      this.#tab.post({ type: 'started', lockName })
+      return new Promise(() => undefined)
+    }
+    this.#env.locks
+      .request(lockName, {}, hold)
+      .catch((thrown: unknown) => this.#report('Internal', `no lock: ${messageOf(thrown)}`))
   }
 
   #receive(message: TabToWorker<PortLike>): void {

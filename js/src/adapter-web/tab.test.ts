@@ -5,20 +5,17 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { settle, TestStorage, TestWorker } from '../../test/doubles.js'
-import { TestOrigin, type TestTab } from '../../test/origin.js'
+import { leaders, TestOrigin } from '../../test/origin.js'
 import { LiveStoreError } from '../errors.js'
 import { brokerFailuresMax, brokerReadyWaitFirstMs, brokerSettledMs } from './broker-link.js'
 import { Journals } from './journals.js'
-import { leaderUnreachableCheckMs, workerCrashesPerMinuteMax, workerStartWaitMsMax } from './tab.js'
+import { leaderUnreachableCheckMs, workerStartWaitMsMax } from './tab.js'
 
 let origin: TestOrigin
 
 beforeEach(() => {
   origin = new TestOrigin()
 })
-
-const leaders = (...tabs: TestTab[]): string[] =>
-  tabs.filter((tab) => tab.leads).map(({ name }) => name)
 
 describe('election', () => {
   test('the first tab leads and its session has a direct port', async () => {
@@ -63,7 +60,7 @@ describe('election', () => {
   test('a tab that leads waits until its worker runs; a follower has none', async () => {
     let script = (): void => undefined
     const first = origin.openTab({
-      workerScript: ({ scope }) => (script = () => scope.postMessage({ type: 'started' })),
+      workerScript: ({ scope }) => (script = () => scope.postMessage({ type: 'leading' })),
     })
     let underway = false
     void first.tab.workerUnderway.then(() => (underway = true))
@@ -449,65 +446,6 @@ describe.runIf(TestOrigin.hasSharedWorkers)('a shared worker that goes', () => {
     await settle()
     expect(first.shown).toEqual(['s'])
     expect([first.warnings, second.failures]).toEqual([[], []])
-  })
-})
-
-describe('a worker that crashes', () => {
-  test('is replaced, and the session goes on with what is stored', async () => {
-    const [first, second] = [origin.openTab(), origin.openTab()]
-    await settle()
-    first.commit('e1')
-    await settle()
-    first.workers[0]?.fail('boom')
-    first.workers[0]?.context.kill()
-    await settle()
-    second.commit('e2')
-    first.commit('e3')
-    await settle()
-    expect(leaders(first, second)).toHaveLength(1)
-    expect(origin.stored.toSorted()).toEqual(['e1', 'e2', 'e3'])
-    expect(first.shown).toEqual(origin.stored)
-    expect(second.shown).toEqual(origin.stored)
-    expect(first.warnings).toHaveLength(1)
-  })
-
-  test('without a word is noticed by its lock', async () => {
-    const tab = origin.openTab()
-    await settle()
-    tab.workers[0]?.context.kill()
-    await settle()
-    tab.commit('e1')
-    await settle()
-    expect(tab.workers).toHaveLength(2)
-    expect(origin.stored).toEqual(['e1'])
-  })
-
-  test('more often than the limit ends in a failure, which names the cause', async () => {
-    const tab = origin.openTab()
-    await settle()
-    // An event that breaks the engine breaks it again in every new worker.
-    tab.commit('abort')
-    await settle()
-    await settle()
-    expect(tab.workers).toHaveLength(workerCrashesPerMinuteMax + 1)
-    expect(tab.failures.map(({ code }) => code)).toEqual(['Internal'])
-    expect(tab.failures[0]?.message).toContain('unreachable')
-    tab.kill()
-    expect(origin.locks.heldNames()).toEqual([])
-  })
-
-  test('now and then is replaced each time', async () => {
-    const tab = origin.openTab()
-    await settle()
-    for (let i = 0; i < workerCrashesPerMinuteMax * 3; i++) {
-      tab.workers.at(-1)?.context.kill()
-      await settle()
-      await origin.clock.advance(60_000 / workerCrashesPerMinuteMax)
-    }
-    tab.commit('e1')
-    await settle()
-    expect(tab.failures).toEqual([])
-    expect(origin.stored).toEqual(['e1'])
   })
 })
 

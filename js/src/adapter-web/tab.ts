@@ -18,7 +18,7 @@
  * worker. The browser is passed in.
  */
 
-import type { ChannelLike, PortLike, WorkerLike } from '../env.js'
+import { type ChannelLike, type PortLike, sleep, type WorkerLike } from '../env.js'
 import { errorFromReply, LiveStoreError, messageOf } from '../errors.js'
 import {
   type HelpTopic,
@@ -44,8 +44,15 @@ import { openLeaderPort } from './leader-port.js'
  */
 export const workerStartWaitMsMax = 120
 
-/** Crashes of this tab's workers within a minute. One more, and the tab gives up. */
+/**
+ * Crashes of this tab's workers within a minute, and starts in a row that led to nothing. One more,
+ * and the tab gives up.
+ */
 export const workerCrashesPerMinuteMax = 3
+/** How long until a worker's script runs. It may have to be fetched over a slow network. */
+export const workerStartMsMax = 30_000
+/** How long the tab waits after a start that led to nothing; twice as long after each other. */
+export const workerRetryFirstMs = 500
 /** How long `close` lets the worker take in the last pushes. */
 export const workerShutdownWaitMsMax = 3_000
 /**
@@ -86,8 +93,8 @@ interface Leadership {
   readonly worker: TypedPort<TabToWorker<PortLike>, WorkerToTab>
   /** Ends the watch over the leader lock. */
   readonly over: AbortController
-  /** The worker has said something: its script runs. */
-  spoke: boolean
+  /** `spoke`: the worker has said something, so its script runs. `led`: it held the leader lock. */
+  progress: 'none' | 'spoke' | 'led'
   /** Each ends what is done for the worker. */
   readonly helpers: (() => void)[]
   terminate(): void
@@ -112,6 +119,7 @@ export class Tab {
   /** The broker pairs this session. */
   #joined = false
   #portsSeen = 0
+  /** Until when each counts: a crash for a minute, a failed start until a worker leads. */
   #crashes: number[] = []
   #shutdownDone: () => void = () => undefined
   #workerUnderway: () => void = () => undefined
@@ -230,6 +238,10 @@ export class Tab {
       }
       while (!signal.aborted) {
         this.#follow(sessionLockHeld)
+        const failedStarts = this.#crashes.filter((until) => until === Number.POSITIVE_INFINITY)
+        if (failedStarts.length > 0) {
+          await sleep(this.#env.clock, workerRetryFirstMs * 2 ** (failedStarts.length - 1))
+        }
         await locks.request(name, { signal }, () => this.#lead(signal, false))
       }
     } catch (thrown) {
@@ -333,7 +345,7 @@ export class Tab {
     const leadership: Leadership = {
       worker: new TypedPort(worker, checkWorkerToTab),
       over: new AbortController(),
-      spoke: false,
+      progress: 'none',
       helpers: [],
       terminate: () => worker.terminate(),
       release,
@@ -349,9 +361,15 @@ export class Tab {
         ),
     })
     worker.addEventListener('error', ({ message }) => {
-      const what = message ?? 'its script did not load'
-      if (leadership.spoke) this.#onCrash(leadership, what)
-      else this.#failLeadership(leadership, asSpawnError('leader worker', new Error(what)))
+      if (message !== undefined && leadership.progress === 'none') {
+        this.#failLeadership(leadership, asSpawnError('leader worker', new Error(message)))
+      } else {
+        this.#onCrash(leadership, message ?? 'its script did not load')
+      }
+    })
+    this.#env.clock.after(workerStartMsMax, () => {
+      if (leadership.progress !== 'none') return
+      this.#onCrash(leadership, `its script did not run within ${workerStartMsMax} ms`)
     })
     leadership.worker.post(
       {
@@ -377,11 +395,15 @@ export class Tab {
 
   #onWorkerMessage(leadership: Leadership, message: WorkerToTab): void {
     if (this.#leadership !== leadership) return
-    leadership.spoke = true
+    if (leadership.progress === 'none') leadership.progress = 'spoke'
     this.#workerUnderway()
     switch (message.type) {
+      case 'started':
+        this.#watchWorker(leadership, message.lockName)
+        break
       case 'leading':
-        this.#watchLeader(leadership)
+        leadership.progress = 'led'
+        this.#crashes = this.#crashes.filter(Number.isFinite)
         break
       case 'receiving':
         this.#announce(leadership)
@@ -410,9 +432,8 @@ export class Tab {
     })
   }
 
-  /** The worker holds the leader lock, which tells if it dies. */
-  #watchLeader(leadership: Leadership): void {
-    const lockName = leaderLockName(this.#options.storeId)
+  /** The worker holds this lock for its life, which tells if it dies. */
+  #watchWorker(leadership: Leadership, lockName: string): void {
     this.#env.locks
       .request(lockName, { mode: 'shared', signal: leadership.over.signal }, () =>
         this.#onCrash(leadership, 'it ended without a word'),
@@ -424,13 +445,15 @@ export class Tab {
   #onCrash(leadership: Leadership, what: string): void {
     if (this.#leadership !== leadership || leadership.over.signal.aborted) return
     const now = this.#env.clock.now()
-    this.#crashes = [...this.#crashes.filter((at) => now - at < minuteMs), now]
+    const hasLed = leadership.progress === 'led'
+    this.#crashes = this.#crashes.filter((until) => until > now)
+    this.#crashes.push(hasLed ? now + minuteMs : Number.POSITIVE_INFINITY)
     if (this.#crashes.length > workerCrashesPerMinuteMax) {
       this.#failLeadership(
         leadership,
         new LiveStoreError(
-          'Internal',
-          `the leader worker crashed ${this.#crashes.length} times within a minute: ${what}`,
+          hasLed ? 'Internal' : 'Unsupported',
+          `the leader worker failed ${this.#crashes.length} times in a row; at last: ${what}`,
         ),
       )
       return
