@@ -24,6 +24,7 @@ import type { LeaderPort } from '../src/store/adapter.js'
 import type { DrainEntry, DrainOutcome, Joined } from '../src/wasm/leader.js'
 import {
   channelIn,
+  later,
   settle,
   TestBroadcasts,
   TestClock,
@@ -174,6 +175,7 @@ export class TestTab {
   readonly failures: LiveStoreError[] = []
   /** Events of the log in order, as this session knows them. */
   log: string[] = []
+  readonly committed: string[] = []
   /** Committed here, not confirmed. */
   pending: string[] = []
   /** The messages heard, by type. */
@@ -228,7 +230,7 @@ export class TestTab {
                   origin.openBroadcast(options, broadcast, this.context),
               },
               workerName,
-              async () => ({ BroadcastBroker }),
+              () => new Promise((resolve) => later(() => resolve({ BroadcastBroker }))),
             ),
       help: () => () => undefined,
       nonce: name,
@@ -259,6 +261,7 @@ export class TestTab {
   }
 
   commit(text: string): void {
+    this.committed.push(text)
     this.pending.push(text)
     this.#push()
   }

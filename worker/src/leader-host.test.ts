@@ -151,6 +151,26 @@ test('a shutdown while the engine is still awaited leaves nothing open', async (
   expect(locks.heldNames()).toEqual([ownLock])
 })
 
+test('a session that comes after a shutdown is not answered: the next leader does it', async () => {
+  const broker = TestPort.channel()
+  tab.postMessage({ type: 'broker', port: broker.port2 }, [broker.port2 as unknown as Transferable])
+  const heardBy = (name: string): unknown[] => {
+    const heard: unknown[] = []
+    broadcasts
+      .open(name, new TestContext())
+      .addEventListener('message', ({ data }) => heard.push(data))
+    return heard
+  }
+  const [before, after] = [heardBy('before'), heardBy('after')]
+  broker.port1.postMessage({ type: 'session-channel', session: 's1', channel: 'before' })
+  await settle()
+  shutDown()
+  await settle()
+  broker.port1.postMessage({ type: 'session-channel', session: 's2', channel: 'after' })
+  await settle()
+  expect([before, after]).toEqual([['open'], []])
+})
+
 test('a shutdown amid a long boot ends it at the next step', async () => {
   bootSteps = Array.from({ length: 1_000 }, (_, done) => ({
     stage: 'rehydrating' as const,

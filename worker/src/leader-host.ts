@@ -224,6 +224,8 @@ export class LeaderHost {
     this.#broker = broker
     broker.listen({
       onMessage: (message) => {
+        // The next leader may have heard of this session, too, and would not be listened to.
+        if (this.#stop.signal.aborted) return
         sessions.get(message.session)?.drop()
         sessions.delete(message.session)
         const port = this.#portOf(message)

@@ -128,9 +128,9 @@ describe('a worker that ends before it leads', () => {
   })
 
   test.each([
-    ['its script never runs', deaf, 'did not run within'],
+    ['its script never runs', deaf, 'did not start within'],
     ['its script cannot be fetched', unfetched, 'did not load'],
-    ['it is killed', (worker: TestWorker) => worker.context.kill(), 'did not run within'],
+    ['it is killed', (worker: TestWorker) => worker.context.kill(), 'did not start within'],
   ])('%s, each time: after some tries the tab fails, and says why', async (_, broken, why) => {
     const tab = origin.openTab({ workerScript: broken })
     await origin.clock.advance(10 * workerStartMsMax)

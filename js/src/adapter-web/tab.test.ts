@@ -408,6 +408,22 @@ describe.runIf(TestOrigin.hasSharedWorkers)('a shared worker that goes', () => {
     expect([first.shown, third.shown, fourth.shown]).toEqual(Array(3).fill(['left by t2']))
   })
 
+  test('to sleep keeps no tab from leading, and pairs all when it goes on', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    origin.sharedWorkers().freeze()
+    first.kill()
+    second.commit('s')
+    third.commit('t')
+    await settle()
+    expect(leaders(second, third)).toEqual(['t2'])
+    expect([origin.stored, second.pending]).toEqual([['s'], []])
+    origin.sharedWorkers().thaw()
+    await settle()
+    expect(origin.stored).toEqual(['s', 't'])
+    expect(third.pending).toEqual([])
+  })
+
   test('before it was ready: the connection is made again', async () => {
     let deaf = 1
     origin.sharedWorkerScript = (context) => {

@@ -95,6 +95,8 @@ interface Leadership {
   readonly over: AbortController
   /** `spoke`: the worker has said something, so its script runs. `led`: it held the leader lock. */
   progress: 'none' | 'spoke' | 'led'
+  /** Held by the worker for its life. Empty until it has started. */
+  lockName: string
   /** Each ends what is done for the worker. */
   readonly helpers: (() => void)[]
   terminate(): void
@@ -105,7 +107,12 @@ interface Leadership {
 export class Tab {
   readonly #env: TabEnv
   readonly #options: TabOptions
-  readonly #sessionLock: string
+  /**
+   * Another one after each pause: what a broker or a leader hears late of the one before is not
+   * taken for what came after.
+   */
+  #sessionLock = ''
+  #pauses = 0
   /** Used when needed only: starting the shared worker would slow down the boot of a lone tab. */
   readonly #broker: BrokerLink
   /** Aborted by `pause`, `close` and a failure: what waits for a lock or holds one lets go. */
@@ -142,9 +149,7 @@ export class Tab {
   constructor(env: TabEnv, options: TabOptions) {
     this.#env = env
     this.#options = options
-    const { storeId, sessionId } = options
-    this.#sessionLock = sessionLockName(storeId, sessionId, env.nonce)
-    this.#broker = new BrokerLink(env, storeId, {
+    this.#broker = new BrokerLink(env, options.storeId, {
       onJoined: () => this.#watchForUnreachableLeader(this.#portsSeen, 0),
       onLeaderPort: (port) => this.#handOver(port),
       onTrouble: (error) => this.#onBrokerTrouble(error),
@@ -206,6 +211,7 @@ export class Tab {
   pause(): void {
     if (this.#state !== 'present') return
     this.#state = 'paused'
+    this.#pauses += 1
     this.#port?.post({ type: 'bye' })
     this.#letGo()
   }
@@ -254,7 +260,9 @@ export class Tab {
 
   /** Held until the tab goes; a tab that dies lets go of it too, and so is noticed. */
   #holdSessionLock(signal: AbortSignal): Promise<void> {
-    const { locks } = this.#env
+    const { locks, nonce } = this.#env
+    const { storeId, sessionId } = this.#options
+    this.#sessionLock = sessionLockName(storeId, sessionId, `${nonce}-${this.#pauses}`)
     return new Promise((resolve, reject) => {
       const hold = (): Promise<void> => {
         resolve()
@@ -346,6 +354,7 @@ export class Tab {
       worker: new TypedPort(worker, checkWorkerToTab),
       over: new AbortController(),
       progress: 'none',
+      lockName: '',
       helpers: [],
       terminate: () => worker.terminate(),
       release,
@@ -368,8 +377,8 @@ export class Tab {
       }
     })
     this.#env.clock.after(workerStartMsMax, () => {
-      if (leadership.progress !== 'none') return
-      this.#onCrash(leadership, `its script did not run within ${workerStartMsMax} ms`)
+      if (leadership.lockName !== '') return
+      this.#onCrash(leadership, `it did not start within ${workerStartMsMax} ms`)
     })
     leadership.worker.post(
       {
@@ -399,7 +408,8 @@ export class Tab {
     this.#workerUnderway()
     switch (message.type) {
       case 'started':
-        this.#watchWorker(leadership, message.lockName)
+        leadership.lockName = message.lockName
+        this.#watchWorker(leadership)
         break
       case 'leading':
         leadership.progress = 'led'
@@ -424,18 +434,17 @@ export class Tab {
   }
 
   /** Other tabs may come, through this broker and through any that follows it. */
-  #announce({ worker }: Leadership): void {
-    this.#broker.lead(() => {
+  #announce({ worker, lockName }: Leadership): void {
+    this.#broker.lead(lockName, () => {
       const { port1, port2 } = this.#env.createChannel()
       worker.post({ type: 'broker', port: port2 }, [port2 as unknown as Transferable])
       return port1
     })
   }
 
-  /** The worker holds this lock for its life, which tells if it dies. */
-  #watchWorker(leadership: Leadership, lockName: string): void {
+  #watchWorker(leadership: Leadership): void {
     this.#env.locks
-      .request(lockName, { mode: 'shared', signal: leadership.over.signal }, () =>
+      .request(leadership.lockName, { mode: 'shared', signal: leadership.over.signal }, () =>
         this.#onCrash(leadership, 'it ended without a word'),
       )
       .catch(() => undefined)

@@ -214,7 +214,8 @@ export type LeaderToTab = LeaderToSession | JournalResultMessage
 
 /**
  * `join`: pair this session with every leader from now on, until `leave`. `lead`: this tab's worker
- * is the leader; `port` leads to it. The locks are held for as long as session and leader live.
+ * is the leader; `port` leads to it. The locks are held for as long as session and worker live, and
+ * nobody else wants them: a broker may wait in line for them even if it is suspended.
  */
 export type TabToBroker<Port> =
   | {
