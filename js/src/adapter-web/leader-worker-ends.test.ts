@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { settle, TestContext, type TestWorker } from '../../test/doubles.js'
 import { leaders, TestOrigin } from '../../test/origin.js'
-import { workerCrashesPerMinuteMax, workerRetryFirstMs, workerStartMsMax } from './tab.js'
+import { workerCrashesPerMinuteMax, workerRetryFirstMs, workerStartFirstMs } from './tab.js'
 
 let origin: TestOrigin
 
@@ -86,7 +86,7 @@ describe('a worker that ends before it leads', () => {
       },
     })
     tab.commit('e1')
-    await origin.clock.advance(workerStartMsMax + workerRetryFirstMs)
+    await origin.clock.advance(workerStartFirstMs + workerRetryFirstMs)
     expect(tab.workers).toHaveLength(2)
     expect(origin.stored).toEqual(['e1'])
     expect([tab.pending, tab.failures]).toEqual([[], []])
@@ -111,7 +111,7 @@ describe('a worker that ends before it leads', () => {
   })
 
   test.each([
-    ['its script never runs', deaf, workerStartMsMax],
+    ['its script never runs', deaf, workerStartFirstMs],
     ['its script cannot be fetched', unfetched, 0],
   ])('%s: it is replaced', async (_, broken, waitMs) => {
     let count = workerCrashesPerMinuteMax
@@ -120,7 +120,7 @@ describe('a worker that ends before it leads', () => {
     })
     tab.commit('e1')
     for (let i = 0; i < workerCrashesPerMinuteMax; i++) {
-      await origin.clock.advance(waitMs + workerRetryFirstMs * 2 ** i)
+      await origin.clock.advance((waitMs + workerRetryFirstMs) * 2 ** i)
     }
     expect(tab.workers).toHaveLength(workerCrashesPerMinuteMax + 1)
     expect(tab.failures).toEqual([])
@@ -133,7 +133,7 @@ describe('a worker that ends before it leads', () => {
     ['it is killed', (worker: TestWorker) => worker.context.kill(), 'did not start within'],
   ])('%s, each time: after some tries the tab fails, and says why', async (_, broken, why) => {
     const tab = origin.openTab({ workerScript: broken })
-    await origin.clock.advance(10 * workerStartMsMax)
+    await origin.clock.advance(20 * workerStartFirstMs)
     tab.kill()
     expect(tab.workers).toHaveLength(workerCrashesPerMinuteMax + 1)
     expect(tab.failures.map(({ code }) => code)).toEqual(['Unsupported'])
@@ -170,7 +170,7 @@ describe('a worker that ends before it leads', () => {
     const tab = origin.openTab({ workerScript: unfetched })
     await settle()
     await tab.close()
-    await origin.clock.advance(2 * workerStartMsMax)
+    await origin.clock.advance(2 * workerStartFirstMs)
     expect(origin.locks.heldNames()).toEqual([])
     expect([tab.workers.length, tab.failures.length]).toEqual([1, 0])
   })

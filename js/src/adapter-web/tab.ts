@@ -49,8 +49,11 @@ export const workerStartWaitMsMax = 120
  * and the tab gives up.
  */
 export const workerCrashesPerMinuteMax = 3
-/** How long until a worker's script runs. It may have to be fetched over a slow network. */
-export const workerStartMsMax = 30_000
+/**
+ * How long until a worker's script runs; twice as long after each start that led to nothing. It may
+ * have to be fetched over a slow network.
+ */
+export const workerStartFirstMs = 10_000
 /** How long the tab waits after a start that led to nothing; twice as long after each other. */
 export const workerRetryFirstMs = 500
 /** How long `close` lets the worker take in the last pushes. */
@@ -244,10 +247,8 @@ export class Tab {
       }
       while (!signal.aborted) {
         this.#follow(sessionLockHeld)
-        const failedStarts = this.#crashes.filter((until) => until === Number.POSITIVE_INFINITY)
-        if (failedStarts.length > 0) {
-          await sleep(this.#env.clock, workerRetryFirstMs * 2 ** (failedStarts.length - 1))
-        }
+        const failed = this.#failedStarts()
+        if (failed > 0) await sleep(this.#env.clock, workerRetryFirstMs * 2 ** (failed - 1))
         await locks.request(name, { signal }, () => this.#lead(signal, false))
       }
     } catch (thrown) {
@@ -256,6 +257,10 @@ export class Tab {
         this.#fail(new LiveStoreError('Internal', `the election failed: ${messageOf(thrown)}`))
       }
     }
+  }
+
+  #failedStarts(): number {
+    return this.#crashes.filter((until) => until === Number.POSITIVE_INFINITY).length
   }
 
   /** Held until the tab goes; a tab that dies lets go of it too, and so is noticed. */
@@ -376,9 +381,10 @@ export class Tab {
         this.#onCrash(leadership, message ?? 'its script did not load')
       }
     })
-    this.#env.clock.after(workerStartMsMax, () => {
+    const waitMs = workerStartFirstMs * 2 ** this.#failedStarts()
+    this.#env.clock.after(waitMs, () => {
       if (leadership.lockName !== '') return
-      this.#onCrash(leadership, `it did not start within ${workerStartMsMax} ms`)
+      this.#onCrash(leadership, `it did not start within ${waitMs} ms`)
     })
     leadership.worker.post(
       {
@@ -462,7 +468,7 @@ export class Tab {
         leadership,
         new LiveStoreError(
           hasLed ? 'Internal' : 'Unsupported',
-          `the leader worker failed ${this.#crashes.length} times in a row; at last: ${what}`,
+          `the leader worker failed ${this.#crashes.length} times in a row; at last: ${what}.`,
         ),
       )
       return
