@@ -19,7 +19,7 @@ import type { Journals } from '../src/adapter-web/journals.js'
 import { Tab, type TabEnv } from '../src/adapter-web/tab.js'
 import type { BroadcastLike } from '../src/env.js'
 import { LiveStoreError } from '../src/errors.js'
-import type { LeaderToSession } from '../src/protocol/messages.js'
+import type { BootStatus, LeaderToSession } from '../src/protocol/messages.js'
 import type { LeaderPort } from '../src/store/adapter.js'
 import type { DrainEntry, DrainOutcome, Joined } from '../src/wasm/leader.js'
 import {
@@ -63,9 +63,9 @@ class TextLeader extends UnsyncedLeader implements BootableLeader {
     this.#log = listOf(bytes)
   }
 
-  bootStep(): { stage: 'done'; done: number; total: number } {
+  bootStep(): ReturnType<BootableLeader['bootStep']> {
     if (this.#origin.bootFailure !== undefined) throw this.#origin.bootFailure
-    return { stage: 'done', done: 0, total: 0 }
+    return this.#origin.bootSteps.shift() ?? { stage: 'done', done: 0, total: 0 }
   }
 
   submit(session: number, push: number, events: Uint8Array): void {
@@ -125,6 +125,8 @@ export class TestOrigin {
   readonly clock = new TestClock()
   readonly locks = new TestLocks()
   readonly opfs = new TestOpfs()
+  /** What the next boots go through. */
+  bootSteps: ReturnType<BootableLeader['bootStep']>[] = []
   /** Thrown by the boot of every leader while it is set. */
   bootFailure: Error | undefined
   /** Runs before the broker, in every shared worker that starts. */
@@ -178,6 +180,8 @@ export class TestTab {
   readonly committed: string[] = []
   /** Committed here, not confirmed. */
   pending: string[] = []
+  /** How far the boot was, as this tab was told. */
+  readonly statuses: BootStatus[] = []
   /** The messages heard, by type. */
   readonly heard: string[] = []
   ports = 0
@@ -312,6 +316,7 @@ export class TestTab {
 
   #take(message: LeaderToSession): void {
     this.heard.push(message.type === 'error' ? `error ${message.code}` : message.type)
+    if (message.type === 'boot-status') this.statuses.push(message.status)
     if (message.type === 'welcome') {
       if (message.image !== undefined) this.log = listOf(message.image)
       this.#follow(listOf(message.history))

@@ -512,6 +512,50 @@ describe('a boot that fails', () => {
   })
 })
 
+describe('a long boot', () => {
+  beforeEach(() => {
+    origin.bootSteps = [
+      { stage: 'migrating', done: 1, total: 1 },
+      ...Array.from({ length: 60 }, (_, i) => {
+        return { stage: 'rehydrating' as const, done: i + 1, total: 60 }
+      }),
+    ]
+  })
+
+  test('is told to every tab in order, while it goes on', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    let heardByFirst: number | undefined
+    for (let turn = 0; turn < 200; turn++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (second.statuses.length > 0) heardByFirst ??= first.statuses.length
+    }
+    expect(first.statuses.map(({ stage }) => stage)).toEqual([
+      'migrating',
+      ...Array(60).fill('rehydrating'),
+      'done',
+    ])
+    // The follower hears of it from when it is paired, that is after the first stage.
+    expect(first.statuses.slice(-second.statuses.length)).toEqual(second.statuses)
+    expect(second.statuses.length).toBeGreaterThan(10)
+    expect(heardByFirst, 'before it is over').toBeLessThan(first.statuses.length - 10)
+  })
+
+  test.each(['first', 'second'])(
+    'blocks nobody when the %s tab is closed meanwhile',
+    async (who) => {
+      const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      expect(origin.bootSteps.length, 'it is under way').toBeGreaterThan(0)
+      void (who === 'first' ? first : second).close()
+      third.commit('e1')
+      await settle()
+      await settle()
+      expect(third.statuses.at(-1)?.stage).toBe('done')
+      expect([origin.stored, third.pending]).toEqual([['e1'], []])
+    },
+  )
+})
+
 describe('another build of the app', () => {
   test('leads from behind another shared worker: the tab fails instead of hanging', async () => {
     const first = origin.openTab({ build: 'build-1' })
