@@ -142,6 +142,39 @@ describe('a worker that ends before it leads', () => {
     expect(origin.locks.heldNames()).toEqual([])
   })
 
+  test('takes nothing from a reset: the next one does it', async () => {
+    const before = origin.openTab()
+    before.commit('old')
+    await settle()
+    await before.close()
+    let count = 1
+    const tab = origin.openTab({
+      resetPersistence: true,
+      workerScript: (worker, runScript) => (count-- > 0 ? unfetched(worker) : runScript()),
+    })
+    await origin.clock.advance(workerRetryFirstMs)
+    tab.commit('new')
+    await settle()
+    expect(origin.stored).toEqual(['new'])
+    tab.workers.at(-1)?.context.kill()
+    await settle()
+    expect(origin.stored, 'and only one').toEqual(['new'])
+  })
+
+  test('lets no reset take what another tab has stored meanwhile', async () => {
+    const first = origin.openTab({ resetPersistence: true, workerScript: unfetched })
+    const second = origin.openTab()
+    await settle()
+    second.commit('kept')
+    await origin.clock.advance(workerRetryFirstMs)
+    await second.close()
+    await origin.clock.advance(workerRetryFirstMs * 20)
+    expect(first.warnings).toContain(
+      'resetPersistence was ignored: another tab has store store open',
+    )
+    expect(origin.stored).toEqual(['kept'])
+  })
+
   test('costs a tab its turn, not its place among the tabs', async () => {
     const first = origin.openTab({ workerScript: unfetched })
     const second = origin.openTab()

@@ -129,6 +129,8 @@ export class Tab {
   /** The broker pairs this session. */
   #joined = false
   #portsSeen = 0
+  /** Until a leader of this tab has done so. */
+  #mustReset: boolean
   /** Until when each counts: a crash for a minute, a failed start until a worker leads. */
   #crashes: number[] = []
   #shutdownDone: () => void = () => undefined
@@ -154,7 +156,10 @@ export class Tab {
     this.#options = options
     this.#broker = new BrokerLink(env, options.storeId, {
       onJoined: () => this.#watchForUnreachableLeader(this.#portsSeen, 0),
-      onLeaderPort: (port) => this.#handOver(port),
+      onLeaderPort: (port) => {
+        this.#giveUpReset()
+        this.#handOver(port)
+      },
       onTrouble: (error) => this.#onBrokerTrouble(error),
     })
     this.workerUnderway = new Promise((resolve) => {
@@ -164,7 +169,8 @@ export class Tab {
         resolve()
       }
     })
-    void this.#elect(this.#stay.signal, options.resetPersistence)
+    this.#mustReset = options.resetPersistence
+    void this.#elect(this.#stay.signal)
   }
 
   get storageMode(): StorageMode {
@@ -224,32 +230,30 @@ export class Tab {
     if (this.#state !== 'paused') return
     this.#state = 'present'
     this.#stay = new AbortController()
-    void this.#elect(this.#stay.signal, false)
+    void this.#elect(this.#stay.signal)
   }
 
   // --- election ---------------------------------------------------------------------------------
 
-  async #elect(signal: AbortSignal, resetPersistence: boolean): Promise<void> {
+  async #elect(signal: AbortSignal): Promise<void> {
     const { locks } = this.#env
     const { storeId } = this.#options
     const name = tabLockName(storeId)
     try {
       const leading = locks.request(name, { ifAvailable: true }, (lock) => {
-        if (lock !== null) return this.#lead(signal, resetPersistence)
+        if (lock !== null) return this.#lead(signal)
         this.#workerUnderway()
-        return false
+        return this.#giveUpReset()
       })
       const sessionLockHeld = this.#holdSessionLock(signal)
       // Only a follower needs it, and asks for it again then.
       sessionLockHeld.catch(() => undefined)
-      if (!(await leading) && resetPersistence) {
-        this.#env.warn(`resetPersistence was ignored: another tab has store ${storeId} open`)
-      }
+      await leading
       while (!signal.aborted) {
         this.#follow(sessionLockHeld)
         const failed = this.#failedStarts()
         if (failed > 0) await sleep(this.#env.clock, workerRetryFirstMs * 2 ** (failed - 1))
-        await locks.request(name, { signal }, () => this.#lead(signal, false))
+        await locks.request(name, { signal }, () => this.#lead(signal))
       }
     } catch (thrown) {
       // The signal rejects what waits; that is the end we asked for.
@@ -257,6 +261,14 @@ export class Tab {
         this.#fail(new LiveStoreError('Internal', `the election failed: ${messageOf(thrown)}`))
       }
     }
+  }
+
+  /** Another tab leads: what is stored is its, too. */
+  #giveUpReset(): void {
+    if (!this.#mustReset) return
+    this.#mustReset = false
+    const { storeId } = this.#options
+    this.#env.warn(`resetPersistence was ignored: another tab has store ${storeId} open`)
   }
 
   #failedStarts(): number {
@@ -337,10 +349,10 @@ export class Tab {
   // --- leading ----------------------------------------------------------------------------------
 
   /** Holds the tab lock for as long as the returned promise is pending. */
-  async #lead(signal: AbortSignal, resetPersistence: boolean): Promise<true> {
-    if (signal.aborted) return true
+  async #lead(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
     this.#stopFollowing()
-    if (resetPersistence) this.#options.journals?.clear()
+    if (this.#mustReset) this.#options.journals?.clear()
     let worker: WorkerLike
     try {
       worker = this.#env.spawnWorker(
@@ -348,13 +360,12 @@ export class Tab {
       )
     } catch (thrown) {
       this.#fail(asSpawnError('leader worker', thrown))
-      return true
+      return
     }
-    await new Promise<void>((release) => this.#run(worker, resetPersistence, release))
-    return true
+    await new Promise<void>((release) => this.#run(worker, release))
   }
 
-  #run(worker: WorkerLike, resetPersistence: boolean, release: () => void): void {
+  #run(worker: WorkerLike, release: () => void): void {
     const leadership: Leadership = {
       worker: new TypedPort(worker, checkWorkerToTab),
       over: new AbortController(),
@@ -394,7 +405,7 @@ export class Tab {
         clientId: this.#options.clientId,
         syncPayload: this.#options.syncPayload,
         directory: this.#options.directory,
-        resetPersistence,
+        resetPersistence: this.#mustReset,
         sessionPort: session.port2,
       },
       [session.port2 as unknown as Transferable],
@@ -422,6 +433,7 @@ export class Tab {
         this.#crashes = this.#crashes.filter(Number.isFinite)
         break
       case 'receiving':
+        this.#mustReset = false
         this.#announce(leadership)
         break
       case 'error':
