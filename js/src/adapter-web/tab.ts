@@ -10,6 +10,7 @@
  * The tab lock elects: who holds it starts the leader worker, the others wait in line for it, and
  * nobody ever steals it. The leading tab talks to its worker directly; a follower gets its port
  * from the broker. Every leader change hands a new port to the session, and the one before is dead.
+ * A worker holds a lock from its first line on: by that its tab learns of its end, and tries again.
  *
  * A page may be frozen, or put away and fetched back. What is frozen can do nothing for others, so
  * it lets go of everything first, `pause`, and begins anew when it is back, `resume`.
@@ -386,10 +387,11 @@ export class Tab {
         ),
     })
     worker.addEventListener('error', ({ message }) => {
-      if (message !== undefined && leadership.progress === 'none') {
+      // What cannot be fetched now may be later; what throws will throw again.
+      if (message && leadership.progress === 'none') {
         this.#failLeadership(leadership, asSpawnError('leader worker', new Error(message)))
       } else {
-        this.#onCrash(leadership, message ?? 'its script did not load')
+        this.#onCrash(leadership, message || 'its script did not load')
       }
     })
     const waitMs = workerStartFirstMs * 2 ** this.#failedStarts()
