@@ -5,9 +5,9 @@
  *
  * Takes the lock before it touches a file, and lets go of it after the last file is closed, so that
  * no two leaders of a store ever have files open at once. After a failure it keeps the lock until
- * the tab ends the worker: a free lock without a word before it means that the worker died. The
- * files are opened while the page still compiles the engine. Between boot steps it yields: a long
- * replay does not make the worker deaf.
+ * the tab ends the worker. A lock of its own it holds from its first line to its end, by which the
+ * tab notices that. The files are opened while the page still compiles the engine. Between boot
+ * steps it yields: a long replay does not make the worker deaf.
  *
  * Knows what an engine's leader does, not which: `openLeader` is passed in.
  */

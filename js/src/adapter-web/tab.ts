@@ -95,7 +95,7 @@ export interface TabOptions {
 /** One time of leading, from the lock to its release. */
 interface Leadership {
   readonly worker: TypedPort<TabToWorker<PortLike>, WorkerToTab>
-  /** Ends the watch over the leader lock. */
+  /** Ends the watch over the worker. */
   readonly over: AbortController
   /** `spoke`: the worker has said something, so its script runs. `led`: it held the leader lock. */
   progress: 'none' | 'spoke' | 'led'
