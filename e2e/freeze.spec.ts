@@ -74,6 +74,35 @@ test('the only tab, frozen and back, leads again', async ({ tabs }) => {
   expect(await a.texts()).toEqual(['milk', '0', '1', '2'])
 })
 
+test('a leader whose process is suspended is reported, not robbed, and then goes on', async ({
+  tabs,
+  chromium,
+}) => {
+  tabs.expectProblem(/StorageBusy/)
+  const [a, b] = [await tabs.open(), await tabs.open()]
+  await a.add('before')
+  await b.shows('before')
+  const goOn = await chromium.suspendLeaders()
+  test.skip(goOn === undefined, 'Only Linux tells in which process the leader worker is')
+  try {
+    const flushed = b.page.evaluate(() =>
+      window.app.addAndFlush(['meanwhile']).catch(({ code }) => code),
+    )
+    expect(await flushed).toBe('StorageBusy')
+    await b.add('later')
+    expect(await b.leads()).toBe(false)
+  } finally {
+    goOn?.()
+  }
+  await b.saved()
+  await a.add('after')
+  for (const tab of [a, b]) await tab.shows('before', 'meanwhile', 'later', 'after')
+  await a.saved()
+  expect([await a.leads(), await b.leads()]).toEqual([true, false])
+  await b.reload()
+  await b.shows('before', 'meanwhile', 'later', 'after')
+})
+
 test('a tab that was frozen while the app was updated is told so, and loses nothing', async ({
   tabs,
 }) => {

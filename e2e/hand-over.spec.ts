@@ -172,6 +172,52 @@ test('a killed leader worker is replaced, with the tab still committing', async 
   await Promise.all([a.shows(...texts), b.shows(...texts)])
 })
 
+test('a worker that ends before it leads is replaced', async ({ tabs }) => {
+  const a = await tabs.open()
+  const b = await tabs.open({ workersThatEnd: 2 })
+  await a.add('by the old leader')
+  await a.saved()
+  await a.close()
+  await b.becomesLeader()
+  await b.add('by the new leader')
+  await b.saved()
+  await b.reload()
+  expect(await b.texts()).toEqual(['by the old leader', 'by the new leader'])
+})
+
+test('a worker whose script cannot be fetched for a moment is made again', async ({
+  tabs,
+  server,
+}) => {
+  tabs.expectProblem(/503/)
+  const [a, b] = [await tabs.open(), await tabs.open()]
+  server.refuse(/\.worker-/, 2)
+  await a.close()
+  await b.add('milk')
+  await b.saved()
+  expect(await b.errors()).toEqual([])
+})
+
+test('workers that never lead are reported, and the events are not lost', async ({ tabs }) => {
+  tabs.expectProblem(/the leader worker failed 4 times/)
+  const a = await tabs.open()
+  const b = await tabs.open({ workersThatEnd: Number.MAX_SAFE_INTEGER })
+  await a.add('by the leader')
+  await a.saved()
+  await b.shows('by the leader')
+  await a.close()
+  await expect
+    .poll(() => b.errors())
+    .toMatchObject([
+      { code: 'Unsupported', message: expect.stringContaining('the leader worker failed 4 times') },
+    ])
+  await b.add('by nobody')
+  await b.close()
+  const c = await tabs.open()
+  await c.shows('by the leader', 'by nobody')
+  await c.saved()
+})
+
 test('a store that is shut down lets the next tab lead', async ({ tabs }) => {
   const a = await tabs.open()
   const b = await tabs.open()

@@ -31,6 +31,7 @@ const GUARANTEES = {
   'page-end.spec.ts': 'what is committed as a page ends is kept, and taken in once',
   'torture.spec.ts': 'five tabs, opened, closed, reloaded and killed at random, lose nothing',
   'environment.spec.ts': 'strict pages, no storage, full storage',
+  'boot.spec.ts': 'every tab hears how far a boot is, and none waits for one that is gone',
   'boot-image.spec.ts': 'a store shows what is stored before it has a leader',
   'freeze.spec.ts': 'a page that is frozen hands the lead over first, and comes back',
   'no-shared-worker.spec.ts': 'the same without SharedWorker, over broadcast channels',

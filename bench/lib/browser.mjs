@@ -83,7 +83,8 @@ export const launchBrowser = async (profileDirectory, side, port) => {
     },
     /**
      * Opens the benchmark page and waits for its store. `readyMs` counts from the start of the
-     * navigation. `run(scenario, options)` runs a scenario of the app in the page.
+     * navigation, `openMs` from the call that opens the store. `run(scenario, options)` runs a
+     * scenario of the app in the page.
      */
     openApp: async ({ schema = 1 } = {}) => {
       const page = await context.newPage()
@@ -94,8 +95,10 @@ export const launchBrowser = async (profileDirectory, side, port) => {
           page.evaluate(() => globalThis.bench.ready),
           `the store was not ready after ${bootTimeoutMs} ms`,
         )
+        const calledAt = await page.evaluate(() => globalThis.bench.calledAt)
         return {
           readyMs,
+          openMs: readyMs - calledAt,
           run: async (scenario, options) => {
             try {
               return await page.evaluate(

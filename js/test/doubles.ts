@@ -98,6 +98,28 @@ export const settle = async (): Promise<void> => {
   for (let i = 0; i < 30; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+/** How many turns too late all comes that crosses contexts. Set at random to look for races. */
+export const delays: { turns: (() => number) | undefined } = { turns: undefined }
+
+/** Runs `task` as what comes from another context does. */
+export const later = (task: () => void): void => {
+  let turns = delays.turns?.() ?? 0
+  const wait = (): void => {
+    if (turns-- > 0) setImmediate(wait)
+    else task()
+  }
+  setImmediate(wait)
+}
+
+/** The same, for what comes on one way: in the order in which it was sent. */
+const inOrder = (): typeof later => {
+  const waiting: (() => void)[] = []
+  return (task) => {
+    waiting.push(task)
+    later(() => waiting.shift()?.())
+  }
+}
+
 // --- contexts -----------------------------------------------------------------------------------
 
 /** A tab or worker that can die. What belongs to it dies with it, in the way a browser does it. */
@@ -165,14 +187,17 @@ export class TestLocks {
   }
 
   for(context: TestContext): LocksLike {
+    const [toManager, fromManager] = [inOrder(), inOrder()]
     return {
-      request: (name, options, callback) => this.#request(context, name, options, callback),
+      request: (name, options, callback) =>
+        this.#request(context, { toManager, fromManager }, name, options, callback),
       query: async () => ({ held: this.heldNames().map((name) => ({ name })) }),
     }
   }
 
   #request<T>(
     context: TestContext,
+    { toManager, fromManager }: { toManager: typeof later; fromManager: typeof later },
     name: string,
     options: { mode?: 'exclusive' | 'shared'; ifAvailable?: boolean; signal?: AbortSignal },
     callback: (lock: { readonly name: string } | null) => Promise<T> | T,
@@ -199,12 +224,14 @@ export class TestLocks {
             this.#grantNext(name)
           }
           context.onDeath(release)
-          queueMicrotask(() => context.run(() => void run({ name }).then(release)))
+          const grant = (): void => context.run(() => void run({ name }).then(release))
+          if (delays.turns === undefined) queueMicrotask(grant)
+          else fromManager(grant)
         },
       }
       if (options.signal?.aborted === true) return reject(options.signal.reason)
       // Requests reach the manager later, in order, as they cross a process in a browser.
-      setImmediate(() => {
+      toManager(() => {
         if (!context.alive) return
         if (options.ifAvailable === true && !this.#grantable(request)) {
           void run(null)
@@ -328,7 +355,7 @@ export class TestPort implements PortLike {
 
   /** A task for each message, in line with all others: a turn asked for now comes after it. */
   #deliverOne(): void {
-    setImmediate(() => {
+    later(() => {
       if (this.#owner === undefined) this.#deliver()
       else this.#owner.run(() => this.#deliver())
     })
@@ -383,8 +410,11 @@ export class TestWorker implements WorkerLike {
     const { port1, port2 } = TestPort.channel({ autoStart: true })
     this.#outside = port1.ownedBy(tab)
     this.scope = port2.ownedBy(this.context)
-    tab.onDeath(() => this.terminate())
-    setImmediate(() => {
+    tab.onDeath(() => {
+      if (delays.turns === undefined) this.terminate()
+      else later(() => this.terminate())
+    })
+    later(() => {
       if (!this.context.alive) return
       try {
         script(this)
@@ -407,9 +437,9 @@ export class TestWorker implements WorkerLike {
     this.context.kill()
   }
 
-  /** As an uncaught error in the script. */
-  fail(message: string): void {
-    this.#outside.dispatch('error', { message })
+  /** As an uncaught error in the script; without a message, as one that could not be fetched. */
+  fail(message?: string): void {
+    this.#outside.dispatch('error', message === undefined ? {} : { message })
   }
 }
 
@@ -436,13 +466,22 @@ export class TestSharedWorkers {
       worker.pages.delete(context)
       if (worker.pages.size === 0) worker.context.kill()
     })
-    setImmediate(() => worker.context.alive && worker.connect(port2))
+    later(() => worker.context.alive && worker.connect(port2))
     return { port: port1.ownedBy(context), addEventListener: () => undefined }
   }
 
   /** As when the process dies that it runs in. */
   kill(): void {
     for (const { context } of this.#running.values()) context.kill()
+  }
+
+  /** As when the process is suspended that it runs in. */
+  freeze(): void {
+    for (const { context } of this.#running.values()) context.freeze()
+  }
+
+  thaw(): void {
+    for (const { context } of this.#running.values()) context.thaw()
   }
 
   #run(name: string): RunningSharedWorker {

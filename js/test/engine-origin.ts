@@ -156,6 +156,7 @@ export class EngineOrigin {
     const bootImage = journals.isEmpty()
       ? await readBootImage(() => this.opfs.getDirectory(context), 'd@1')
       : undefined
+    let workers = 0
     const script = (worker: TestWorker): void => {
       const env = {
         clock: this.clock,
@@ -163,6 +164,7 @@ export class EngineOrigin {
         getDirectory: () => this.opfs.getDirectory(worker.context),
         openBroadcast: (name: string) => this.#broadcasts.open(name, worker.context),
         createChannel: () => channelIn(worker.context),
+        nonce: `${name}-${++workers}`,
         warn: (message: string) => this.warnings.push(message),
       }
       new LeaderHost(worker.scope, env, leaderFactory({ schema, sync: this.#sync }))

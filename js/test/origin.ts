@@ -19,11 +19,12 @@ import type { Journals } from '../src/adapter-web/journals.js'
 import { Tab, type TabEnv } from '../src/adapter-web/tab.js'
 import type { BroadcastLike } from '../src/env.js'
 import { LiveStoreError } from '../src/errors.js'
-import type { LeaderToSession } from '../src/protocol/messages.js'
+import type { BootStatus, LeaderToSession } from '../src/protocol/messages.js'
 import type { LeaderPort } from '../src/store/adapter.js'
 import type { DrainEntry, DrainOutcome, Joined } from '../src/wasm/leader.js'
 import {
   channelIn,
+  later,
   settle,
   TestBroadcasts,
   TestClock,
@@ -62,9 +63,9 @@ class TextLeader extends UnsyncedLeader implements BootableLeader {
     this.#log = listOf(bytes)
   }
 
-  bootStep(): { stage: 'done'; done: number; total: number } {
+  bootStep(): ReturnType<BootableLeader['bootStep']> {
     if (this.#origin.bootFailure !== undefined) throw this.#origin.bootFailure
-    return { stage: 'done', done: 0, total: 0 }
+    return this.#origin.bootSteps.shift() ?? { stage: 'done', done: 0, total: 0 }
   }
 
   submit(session: number, push: number, events: Uint8Array): void {
@@ -113,8 +114,8 @@ export interface OpenTabOptions {
   readonly journals?: Journals
   /** Another build of the app has another shared worker of the same name. */
   readonly build?: string
-  /** Runs in place of the leader worker's script. */
-  readonly workerScript?: (worker: TestWorker) => void
+  /** Runs in place of the leader worker's script, which is the second argument. */
+  readonly workerScript?: (worker: TestWorker, runScript: () => void) => void
 }
 
 export class TestOrigin {
@@ -124,6 +125,8 @@ export class TestOrigin {
   readonly clock = new TestClock()
   readonly locks = new TestLocks()
   readonly opfs = new TestOpfs()
+  /** What the next boots go through. */
+  bootSteps: ReturnType<BootableLeader['bootStep']>[] = []
   /** Thrown by the boot of every leader while it is set. */
   bootFailure: Error | undefined
   /** Runs before the broker, in every shared worker that starts. */
@@ -174,8 +177,11 @@ export class TestTab {
   readonly failures: LiveStoreError[] = []
   /** Events of the log in order, as this session knows them. */
   log: string[] = []
+  readonly committed: string[] = []
   /** Committed here, not confirmed. */
   pending: string[] = []
+  /** How far the boot was, as this tab was told. */
+  readonly statuses: BootStatus[] = []
   /** The messages heard, by type. */
   readonly heard: string[] = []
   ports = 0
@@ -193,19 +199,22 @@ export class TestTab {
       fileNames: ['eventlog.db', 'state.db'],
       startEngine: async () => (storage) => new TextLeader(origin, this.#schemaHash, storage),
     }
-    const script =
-      options.workerScript ??
-      ((worker) => {
-        const env = {
-          clock: origin.clock,
-          locks: origin.locks.for(worker.context),
-          getDirectory: () => origin.opfs.getDirectory(worker.context),
-          openBroadcast: (name: string) => origin.openBroadcast(options, name, worker.context),
-          createChannel: () => channelIn(worker.context),
-          warn: () => undefined,
-        }
-        new LeaderHost(worker.scope, env, factory)
-      })
+    const runScript = (worker: TestWorker): void => {
+      const env = {
+        clock: origin.clock,
+        locks: origin.locks.for(worker.context),
+        getDirectory: () => origin.opfs.getDirectory(worker.context),
+        openBroadcast: (name: string) => origin.openBroadcast(options, name, worker.context),
+        createChannel: () => channelIn(worker.context),
+        nonce: `${name}-${this.workers.length}`,
+        warn: () => undefined,
+      }
+      new LeaderHost(worker.scope, env, factory)
+    }
+    const script = (worker: TestWorker): void => {
+      if (options.workerScript === undefined) runScript(worker)
+      else options.workerScript(worker, () => runScript(worker))
+    }
     const env: TabEnv = {
       clock: origin.clock,
       locks: origin.locks.for(this.context),
@@ -225,7 +234,7 @@ export class TestTab {
                   origin.openBroadcast(options, broadcast, this.context),
               },
               workerName,
-              async () => ({ BroadcastBroker }),
+              () => new Promise((resolve) => later(() => resolve({ BroadcastBroker }))),
             ),
       help: () => () => undefined,
       nonce: name,
@@ -256,6 +265,7 @@ export class TestTab {
   }
 
   commit(text: string): void {
+    this.committed.push(text)
     this.pending.push(text)
     this.#push()
   }
@@ -306,6 +316,7 @@ export class TestTab {
 
   #take(message: LeaderToSession): void {
     this.heard.push(message.type === 'error' ? `error ${message.code}` : message.type)
+    if (message.type === 'boot-status') this.statuses.push(message.status)
     if (message.type === 'welcome') {
       if (message.image !== undefined) this.log = listOf(message.image)
       this.#follow(listOf(message.history))
@@ -333,5 +344,9 @@ export class TestTab {
     this.#port?.post({ type: 'push', id: this.#pushId, push }, [push])
   }
 }
+
+/** The names of those that lead. */
+export const leaders = (...tabs: TestTab[]): string[] =>
+  tabs.filter((tab) => tab.leads).map(({ name }) => name)
 
 export { LiveStoreError, settle }

@@ -24,6 +24,9 @@ import {
   receiveAfterMs,
 } from './leader-host.js'
 
+/** Held for as long as the worker lives. */
+const ownLock = 'livestore-wasm-worker-w1'
+
 const emptyModule = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
 
 let clock: TestClock
@@ -76,6 +79,7 @@ beforeEach(() => {
     getDirectory: () => opfs.getDirectory(new TestContext()),
     openBroadcast: (name: string) => broadcasts.open(name, new TestContext()),
     createChannel: () => TestPort.channel(),
+    nonce: 'w1',
     warn: () => undefined,
   }
   factory = { fileNames: ['eventlog.db'], startEngine: async () => () => leader }
@@ -134,7 +138,7 @@ test('a shutdown ends the leader, closes the files and frees the lock, in this o
   expect(said).toEqual(['started', 'leading', 'receiving', 'shutdown-done'])
   expect(leaderCalls).toEqual(['bootStep', 'drain', 'close'])
   expect(openFiles()).toBe(0)
-  expect(locks.heldNames()).toEqual([])
+  expect(locks.heldNames()).toEqual([ownLock])
 })
 
 test('a shutdown while the engine is still awaited leaves nothing open', async () => {
@@ -144,7 +148,27 @@ test('a shutdown while the engine is still awaited leaves nothing open', async (
   await settle()
   expect(said).toEqual(['started', 'leading', 'shutdown-done'])
   expect(openFiles()).toBe(0)
-  expect(locks.heldNames()).toEqual([])
+  expect(locks.heldNames()).toEqual([ownLock])
+})
+
+test('a session that comes after a shutdown is not answered: the next leader does it', async () => {
+  const broker = TestPort.channel()
+  tab.postMessage({ type: 'broker', port: broker.port2 }, [broker.port2 as unknown as Transferable])
+  const heardBy = (name: string): unknown[] => {
+    const heard: unknown[] = []
+    broadcasts
+      .open(name, new TestContext())
+      .addEventListener('message', ({ data }) => heard.push(data))
+    return heard
+  }
+  const [before, after] = [heardBy('before'), heardBy('after')]
+  broker.port1.postMessage({ type: 'session-channel', session: 's1', channel: 'before' })
+  await settle()
+  shutDown()
+  await settle()
+  broker.port1.postMessage({ type: 'session-channel', session: 's2', channel: 'after' })
+  await settle()
+  expect([before, after]).toEqual([['open'], []])
 })
 
 test('a shutdown amid a long boot ends it at the next step', async () => {
@@ -194,6 +218,7 @@ test('a leader before it is waited for, and is StorageBusy if it does not end', 
     getDirectory: undefined,
     openBroadcast: (name: string) => broadcasts.open(name, new TestContext()),
     createChannel: () => TestPort.channel(),
+    nonce: 'w2',
     warn: () => undefined,
   }
   new LeaderHost(port2, env, { fileNames: [], startEngine: async () => () => leader })
@@ -229,7 +254,7 @@ test('a boot that fails says why, closes the files, and keeps the lock', async (
   expect(said).toEqual(['started', 'leading', 'error Internal'])
   expect(heard).toEqual(['error'])
   expect(openFiles()).toBe(0)
-  expect(locks.heldNames()).toEqual(['livestore-wasm-leader-store'])
+  expect(locks.heldNames()).toEqual([ownLock, 'livestore-wasm-leader-store'])
 })
 
 describe('with a sync backend', () => {
@@ -281,7 +306,7 @@ describe('with a sync backend', () => {
     await settle()
     expect(said).toEqual(['started', 'leading', 'receiving', 'shutdown-done'])
     expect(leaderCalls.at(-1)).toBe('close')
-    expect(locks.heldNames()).toEqual([])
+    expect(locks.heldNames()).toEqual([ownLock])
     await clock.advance(120_000)
     expect(leaderCalls.at(-1)).toBe('close')
   })
@@ -307,7 +332,7 @@ test.each([
   init(wrong)
   await settle()
   expect(said).toEqual(['started', 'error ProtocolMismatch'])
-  expect(locks.heldNames()).toEqual([])
+  expect(locks.heldNames()).toEqual([ownLock])
 })
 
 describe('data of LiveStore', () => {

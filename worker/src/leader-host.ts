@@ -5,9 +5,9 @@
  *
  * Takes the lock before it touches a file, and lets go of it after the last file is closed, so that
  * no two leaders of a store ever have files open at once. After a failure it keeps the lock until
- * the tab ends the worker: a free lock without a word before it means that the worker died. The
- * files are opened while the page still compiles the engine. Between boot steps it yields: a long
- * replay does not make the worker deaf.
+ * the tab ends the worker. A lock of its own it holds from its first line to its end, by which the
+ * tab notices that. The files are opened while the page still compiles the engine. Between boot
+ * steps it yields: a long replay does not make the worker deaf.
  *
  * Knows what an engine's leader does, not which: `openLeader` is passed in.
  */
@@ -39,6 +39,7 @@ import {
   protocolVersion,
   type TabToWorker,
   type WorkerToTab,
+  workerLockName,
 } from '../../js/src/protocol/messages.js'
 import { TypedPort } from '../../js/src/protocol/port.js'
 import {
@@ -70,6 +71,8 @@ export interface LeaderHostEnv extends PoolEnv {
   readonly onOnline?: ((listener: () => void) => () => void) | undefined
   openBroadcast(name: string): BroadcastLike
   createChannel(): ChannelLike
+  /** Unlike that of any other worker. */
+  readonly nonce: string
   warn(message: string): void
 }
 
@@ -158,7 +161,19 @@ export class LeaderHost {
       onMalformed: (problem) =>
         this.#report('ProtocolMismatch', `the leader worker received ${problem}`),
     })
-    this.#tab.post({ type: 'started' })
+    this.#start()
+  }
+
+  /** Holds a lock until this worker ends, however that comes: its tab waits for it. */
+  #start(): void {
+    const lockName = workerLockName(this.#env.nonce)
+    const hold = (): Promise<void> => {
+      this.#tab.post({ type: 'started', lockName })
+      return new Promise(() => undefined)
+    }
+    this.#env.locks
+      .request(lockName, {}, hold)
+      .catch((thrown: unknown) => this.#report('Internal', `no lock: ${messageOf(thrown)}`))
   }
 
   #receive(message: TabToWorker<PortLike>): void {
@@ -209,6 +224,8 @@ export class LeaderHost {
     this.#broker = broker
     broker.listen({
       onMessage: (message) => {
+        // The next leader may have heard of this session, too, and would not be listened to.
+        if (this.#stop.signal.aborted) return
         sessions.get(message.session)?.drop()
         sessions.delete(message.session)
         const port = this.#portOf(message)

@@ -96,6 +96,7 @@ export const makeWorker = (options: WorkerOptions): void => {
       },
       openBroadcast: (name) => new BroadcastChannel(name),
       createChannel: () => new MessageChannel(),
+      nonce: crypto.randomUUID(),
       warn: (message) => console.warn(`livestore-wasm: ${message}`),
       getDirectory: storage?.getDirectory && (() => storage.getDirectory!()),
     },

@@ -29,6 +29,7 @@ const ChosenWorker = workers[(parameters.get('worker') ?? 'plain') as keyof type
 /** Leader workers that this tab has started and not killed. */
 const runningWorkers: Worker[] = []
 const bootStatuses: BootStatus[] = []
+const bootStatusTimes: number[] = []
 const rejections: RejectionData[] = []
 let store: Store | undefined
 let notifications = 0
@@ -73,7 +74,10 @@ const boot = async (): Promise<AppState> => {
       schema,
       adapter,
       storeId,
-      onBootStatus: (status) => bootStatuses.push(status),
+      onBootStatus: (status) => {
+        bootStatuses.push(status)
+        bootStatusTimes.push(performance.timeOrigin + performance.now())
+      },
       onError: ({ code, message }) => {
         const errors = [...window.app.errors(), { code, message }]
         sessionStorage.setItem('errors', JSON.stringify(errors))
@@ -181,6 +185,7 @@ const badCalls: Record<BadCall, () => unknown> = {
 window.app = {
   booted: boot(),
   bootStatuses,
+  bootStatusTimes,
   rejections,
   errors: () => JSON.parse(sessionStorage.getItem('errors') ?? '[]'),
   add: (texts) => {

@@ -51,6 +51,8 @@ export interface RemoteControl {
   /** Settles with the end of the boot. Never rejects. */
   readonly booted: Promise<AppState>
   readonly bootStatuses: readonly BootStatus[]
+  /** When each came, in milliseconds since 1970. */
+  readonly bootStatusTimes: readonly number[]
   /** What the store told about events that the leader could not take. */
   readonly rejections: readonly RejectionData[]
 

@@ -18,7 +18,6 @@ import type { Clock, LocksLike, PortLike, SharedWorkerLike } from '../env.js'
 import { errorFromReply, LiveStoreError, messageOf } from '../errors.js'
 import {
   type BrokerToTab,
-  leaderLockName,
   protocolVersion,
   sharedWorkerName,
   type TabToBroker,
@@ -52,7 +51,7 @@ export interface BrokerLinkHandlers {
 type Wish =
   | { readonly type: 'join'; readonly sessionId: string; readonly lockName: string }
   /** Each broker needs a port of its own. */
-  | { readonly type: 'lead'; makePort(): PortLike }
+  | { readonly type: 'lead'; readonly lockName: string; makePort(): PortLike }
 
 interface Connection {
   readonly port: TypedPort<TabToBroker<PortLike>, BrokerToTab<PortLike>>
@@ -86,9 +85,12 @@ export class BrokerLink {
     this.#want({ type: 'join', sessionId, lockName })
   }
 
-  /** Announces the leader worker; `makePort` gives a new port to it each time. */
-  lead(makePort: () => PortLike): void {
-    this.#want({ type: 'lead', makePort })
+  /**
+   * Announces the leader worker, which holds `lockName` for its life; `makePort` gives a new port
+   * to it each time.
+   */
+  lead(lockName: string, makePort: () => PortLike): void {
+    this.#want({ type: 'lead', lockName, makePort })
   }
 
   /** Nothing is wanted any more. */
@@ -120,11 +122,9 @@ export class BrokerLink {
       this.#handlers.onJoined()
       return
     }
+    const { type, lockName } = wish
     const toLeader = wish.makePort()
-    const lockName = leaderLockName(this.#storeId)
-    port.post({ ...common, type: 'lead', lockName, port: toLeader }, [
-      toLeader as unknown as Transferable,
-    ])
+    port.post({ ...common, type, lockName, port: toLeader }, [toLeader as unknown as Transferable])
   }
 
   #connect(): void {

@@ -5,20 +5,17 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { settle, TestStorage, TestWorker } from '../../test/doubles.js'
-import { TestOrigin, type TestTab } from '../../test/origin.js'
+import { leaders, TestOrigin } from '../../test/origin.js'
 import { LiveStoreError } from '../errors.js'
 import { brokerFailuresMax, brokerReadyWaitFirstMs, brokerSettledMs } from './broker-link.js'
 import { Journals } from './journals.js'
-import { leaderUnreachableCheckMs, workerCrashesPerMinuteMax, workerStartWaitMsMax } from './tab.js'
+import { leaderUnreachableCheckMs, workerStartWaitMsMax } from './tab.js'
 
 let origin: TestOrigin
 
 beforeEach(() => {
   origin = new TestOrigin()
 })
-
-const leaders = (...tabs: TestTab[]): string[] =>
-  tabs.filter((tab) => tab.leads).map(({ name }) => name)
 
 describe('election', () => {
   test('the first tab leads and its session has a direct port', async () => {
@@ -63,7 +60,7 @@ describe('election', () => {
   test('a tab that leads waits until its worker runs; a follower has none', async () => {
     let script = (): void => undefined
     const first = origin.openTab({
-      workerScript: ({ scope }) => (script = () => scope.postMessage({ type: 'started' })),
+      workerScript: ({ scope }) => (script = () => scope.postMessage({ type: 'leading' })),
     })
     let underway = false
     void first.tab.workerUnderway.then(() => (underway = true))
@@ -411,6 +408,22 @@ describe.runIf(TestOrigin.hasSharedWorkers)('a shared worker that goes', () => {
     expect([first.shown, third.shown, fourth.shown]).toEqual(Array(3).fill(['left by t2']))
   })
 
+  test('to sleep keeps no tab from leading, and pairs all when it goes on', async () => {
+    const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+    await settle()
+    origin.sharedWorkers().freeze()
+    first.kill()
+    second.commit('s')
+    third.commit('t')
+    await settle()
+    expect(leaders(second, third)).toEqual(['t2'])
+    expect([origin.stored, second.pending]).toEqual([['s'], []])
+    origin.sharedWorkers().thaw()
+    await settle()
+    expect(origin.stored).toEqual(['s', 't'])
+    expect(third.pending).toEqual([])
+  })
+
   test('before it was ready: the connection is made again', async () => {
     let deaf = 1
     origin.sharedWorkerScript = (context) => {
@@ -449,65 +462,6 @@ describe.runIf(TestOrigin.hasSharedWorkers)('a shared worker that goes', () => {
     await settle()
     expect(first.shown).toEqual(['s'])
     expect([first.warnings, second.failures]).toEqual([[], []])
-  })
-})
-
-describe('a worker that crashes', () => {
-  test('is replaced, and the session goes on with what is stored', async () => {
-    const [first, second] = [origin.openTab(), origin.openTab()]
-    await settle()
-    first.commit('e1')
-    await settle()
-    first.workers[0]?.fail('boom')
-    first.workers[0]?.context.kill()
-    await settle()
-    second.commit('e2')
-    first.commit('e3')
-    await settle()
-    expect(leaders(first, second)).toHaveLength(1)
-    expect(origin.stored.toSorted()).toEqual(['e1', 'e2', 'e3'])
-    expect(first.shown).toEqual(origin.stored)
-    expect(second.shown).toEqual(origin.stored)
-    expect(first.warnings).toHaveLength(1)
-  })
-
-  test('without a word is noticed by its lock', async () => {
-    const tab = origin.openTab()
-    await settle()
-    tab.workers[0]?.context.kill()
-    await settle()
-    tab.commit('e1')
-    await settle()
-    expect(tab.workers).toHaveLength(2)
-    expect(origin.stored).toEqual(['e1'])
-  })
-
-  test('more often than the limit ends in a failure, which names the cause', async () => {
-    const tab = origin.openTab()
-    await settle()
-    // An event that breaks the engine breaks it again in every new worker.
-    tab.commit('abort')
-    await settle()
-    await settle()
-    expect(tab.workers).toHaveLength(workerCrashesPerMinuteMax + 1)
-    expect(tab.failures.map(({ code }) => code)).toEqual(['Internal'])
-    expect(tab.failures[0]?.message).toContain('unreachable')
-    tab.kill()
-    expect(origin.locks.heldNames()).toEqual([])
-  })
-
-  test('now and then is replaced each time', async () => {
-    const tab = origin.openTab()
-    await settle()
-    for (let i = 0; i < workerCrashesPerMinuteMax * 3; i++) {
-      tab.workers.at(-1)?.context.kill()
-      await settle()
-      await origin.clock.advance(60_000 / workerCrashesPerMinuteMax)
-    }
-    tab.commit('e1')
-    await settle()
-    expect(tab.failures).toEqual([])
-    expect(origin.stored).toEqual(['e1'])
   })
 })
 
@@ -556,6 +510,50 @@ describe('a boot that fails', () => {
     await settle()
     expect(origin.stored).toEqual(['e1'])
   })
+})
+
+describe('a long boot', () => {
+  beforeEach(() => {
+    origin.bootSteps = [
+      { stage: 'migrating', done: 1, total: 1 },
+      ...Array.from({ length: 60 }, (_, i) => {
+        return { stage: 'rehydrating' as const, done: i + 1, total: 60 }
+      }),
+    ]
+  })
+
+  test('is told to every tab in order, while it goes on', async () => {
+    const [first, second] = [origin.openTab(), origin.openTab()]
+    let heardByFirst: number | undefined
+    for (let turn = 0; turn < 200; turn++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (second.statuses.length > 0) heardByFirst ??= first.statuses.length
+    }
+    expect(first.statuses.map(({ stage }) => stage)).toEqual([
+      'migrating',
+      ...Array(60).fill('rehydrating'),
+      'done',
+    ])
+    // The follower hears of it from when it is paired, that is after the first stage.
+    expect(first.statuses.slice(-second.statuses.length)).toEqual(second.statuses)
+    expect(second.statuses.length).toBeGreaterThan(10)
+    expect(heardByFirst, 'before it is over').toBeLessThan(first.statuses.length - 10)
+  })
+
+  test.each(['first', 'second'])(
+    'blocks nobody when the %s tab is closed meanwhile',
+    async (who) => {
+      const [first, second, third] = [origin.openTab(), origin.openTab(), origin.openTab()]
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      expect(origin.bootSteps.length, 'it is under way').toBeGreaterThan(0)
+      void (who === 'first' ? first : second).close()
+      third.commit('e1')
+      await settle()
+      await settle()
+      expect(third.statuses.at(-1)?.stage).toBe('done')
+      expect([origin.stored, third.pending]).toEqual([['e1'], []])
+    },
+  )
 })
 
 describe('another build of the app', () => {

@@ -10,6 +10,7 @@
  * The tab lock elects: who holds it starts the leader worker, the others wait in line for it, and
  * nobody ever steals it. The leading tab talks to its worker directly; a follower gets its port
  * from the broker. Every leader change hands a new port to the session, and the one before is dead.
+ * A worker holds a lock from its first line on: by that its tab learns of its end, and tries again.
  *
  * A page may be frozen, or put away and fetched back. What is frozen can do nothing for others, so
  * it lets go of everything first, `pause`, and begins anew when it is back, `resume`.
@@ -18,7 +19,7 @@
  * worker. The browser is passed in.
  */
 
-import type { ChannelLike, PortLike, WorkerLike } from '../env.js'
+import { type ChannelLike, type PortLike, sleep, type WorkerLike } from '../env.js'
 import { errorFromReply, LiveStoreError, messageOf } from '../errors.js'
 import {
   type HelpTopic,
@@ -44,8 +45,18 @@ import { openLeaderPort } from './leader-port.js'
  */
 export const workerStartWaitMsMax = 120
 
-/** Crashes of this tab's workers within a minute. One more, and the tab gives up. */
+/**
+ * Crashes of this tab's workers within a minute, and starts in a row that led to nothing. One more,
+ * and the tab gives up.
+ */
 export const workerCrashesPerMinuteMax = 3
+/**
+ * How long until a worker's script runs; twice as long after each start that led to nothing. It may
+ * have to be fetched over a slow network.
+ */
+export const workerStartFirstMs = 10_000
+/** How long the tab waits after a start that led to nothing; twice as long after each other. */
+export const workerRetryFirstMs = 500
 /** How long `close` lets the worker take in the last pushes. */
 export const workerShutdownWaitMsMax = 3_000
 /**
@@ -84,10 +95,12 @@ export interface TabOptions {
 /** One time of leading, from the lock to its release. */
 interface Leadership {
   readonly worker: TypedPort<TabToWorker<PortLike>, WorkerToTab>
-  /** Ends the watch over the leader lock. */
+  /** Ends the watch over the worker. */
   readonly over: AbortController
-  /** The worker has said something: its script runs. */
-  spoke: boolean
+  /** `spoke`: the worker has said something, so its script runs. `led`: it held the leader lock. */
+  progress: 'none' | 'spoke' | 'led'
+  /** Held by the worker for its life. Empty until it has started. */
+  lockName: string
   /** Each ends what is done for the worker. */
   readonly helpers: (() => void)[]
   terminate(): void
@@ -98,7 +111,12 @@ interface Leadership {
 export class Tab {
   readonly #env: TabEnv
   readonly #options: TabOptions
-  readonly #sessionLock: string
+  /**
+   * Another one after each pause: what a broker or a leader hears late of the one before is not
+   * taken for what came after.
+   */
+  #sessionLock = ''
+  #pauses = 0
   /** Used when needed only: starting the shared worker would slow down the boot of a lone tab. */
   readonly #broker: BrokerLink
   /** Aborted by `pause`, `close` and a failure: what waits for a lock or holds one lets go. */
@@ -112,6 +130,9 @@ export class Tab {
   /** The broker pairs this session. */
   #joined = false
   #portsSeen = 0
+  /** Until a leader of this tab has done so. */
+  #mustReset: boolean
+  /** Until when each counts: a crash for a minute, a failed start until a worker leads. */
   #crashes: number[] = []
   #shutdownDone: () => void = () => undefined
   #workerUnderway: () => void = () => undefined
@@ -134,11 +155,12 @@ export class Tab {
   constructor(env: TabEnv, options: TabOptions) {
     this.#env = env
     this.#options = options
-    const { storeId, sessionId } = options
-    this.#sessionLock = sessionLockName(storeId, sessionId, env.nonce)
-    this.#broker = new BrokerLink(env, storeId, {
+    this.#broker = new BrokerLink(env, options.storeId, {
       onJoined: () => this.#watchForUnreachableLeader(this.#portsSeen, 0),
-      onLeaderPort: (port) => this.#handOver(port),
+      onLeaderPort: (port) => {
+        this.#giveUpReset()
+        this.#handOver(port)
+      },
       onTrouble: (error) => this.#onBrokerTrouble(error),
     })
     this.workerUnderway = new Promise((resolve) => {
@@ -148,7 +170,8 @@ export class Tab {
         resolve()
       }
     })
-    void this.#elect(this.#stay.signal, options.resetPersistence)
+    this.#mustReset = options.resetPersistence
+    void this.#elect(this.#stay.signal)
   }
 
   get storageMode(): StorageMode {
@@ -198,6 +221,7 @@ export class Tab {
   pause(): void {
     if (this.#state !== 'present') return
     this.#state = 'paused'
+    this.#pauses += 1
     this.#port?.post({ type: 'bye' })
     this.#letGo()
   }
@@ -207,30 +231,30 @@ export class Tab {
     if (this.#state !== 'paused') return
     this.#state = 'present'
     this.#stay = new AbortController()
-    void this.#elect(this.#stay.signal, false)
+    void this.#elect(this.#stay.signal)
   }
 
   // --- election ---------------------------------------------------------------------------------
 
-  async #elect(signal: AbortSignal, resetPersistence: boolean): Promise<void> {
+  async #elect(signal: AbortSignal): Promise<void> {
     const { locks } = this.#env
     const { storeId } = this.#options
     const name = tabLockName(storeId)
     try {
       const leading = locks.request(name, { ifAvailable: true }, (lock) => {
-        if (lock !== null) return this.#lead(signal, resetPersistence)
+        if (lock !== null) return this.#lead(signal)
         this.#workerUnderway()
-        return false
+        return this.#giveUpReset()
       })
       const sessionLockHeld = this.#holdSessionLock(signal)
       // Only a follower needs it, and asks for it again then.
       sessionLockHeld.catch(() => undefined)
-      if (!(await leading) && resetPersistence) {
-        this.#env.warn(`resetPersistence was ignored: another tab has store ${storeId} open`)
-      }
+      await leading
       while (!signal.aborted) {
         this.#follow(sessionLockHeld)
-        await locks.request(name, { signal }, () => this.#lead(signal, false))
+        const failed = this.#failedStarts()
+        if (failed > 0) await sleep(this.#env.clock, workerRetryFirstMs * 2 ** (failed - 1))
+        await locks.request(name, { signal }, () => this.#lead(signal))
       }
     } catch (thrown) {
       // The signal rejects what waits; that is the end we asked for.
@@ -240,9 +264,23 @@ export class Tab {
     }
   }
 
+  /** Another tab leads: what is stored is its, too. */
+  #giveUpReset(): void {
+    if (!this.#mustReset) return
+    this.#mustReset = false
+    const { storeId } = this.#options
+    this.#env.warn(`resetPersistence was ignored: another tab has store ${storeId} open`)
+  }
+
+  #failedStarts(): number {
+    return this.#crashes.filter((until) => until === Number.POSITIVE_INFINITY).length
+  }
+
   /** Held until the tab goes; a tab that dies lets go of it too, and so is noticed. */
   #holdSessionLock(signal: AbortSignal): Promise<void> {
-    const { locks } = this.#env
+    const { locks, nonce } = this.#env
+    const { storeId, sessionId } = this.#options
+    this.#sessionLock = sessionLockName(storeId, sessionId, `${nonce}-${this.#pauses}`)
     return new Promise((resolve, reject) => {
       const hold = (): Promise<void> => {
         resolve()
@@ -312,10 +350,10 @@ export class Tab {
   // --- leading ----------------------------------------------------------------------------------
 
   /** Holds the tab lock for as long as the returned promise is pending. */
-  async #lead(signal: AbortSignal, resetPersistence: boolean): Promise<true> {
-    if (signal.aborted) return true
+  async #lead(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
     this.#stopFollowing()
-    if (resetPersistence) this.#options.journals?.clear()
+    if (this.#mustReset) this.#options.journals?.clear()
     let worker: WorkerLike
     try {
       worker = this.#env.spawnWorker(
@@ -323,17 +361,17 @@ export class Tab {
       )
     } catch (thrown) {
       this.#fail(asSpawnError('leader worker', thrown))
-      return true
+      return
     }
-    await new Promise<void>((release) => this.#run(worker, resetPersistence, release))
-    return true
+    await new Promise<void>((release) => this.#run(worker, release))
   }
 
-  #run(worker: WorkerLike, resetPersistence: boolean, release: () => void): void {
+  #run(worker: WorkerLike, release: () => void): void {
     const leadership: Leadership = {
       worker: new TypedPort(worker, checkWorkerToTab),
       over: new AbortController(),
-      spoke: false,
+      progress: 'none',
+      lockName: '',
       helpers: [],
       terminate: () => worker.terminate(),
       release,
@@ -349,9 +387,17 @@ export class Tab {
         ),
     })
     worker.addEventListener('error', ({ message }) => {
-      const what = message ?? 'its script did not load'
-      if (leadership.spoke) this.#onCrash(leadership, what)
-      else this.#failLeadership(leadership, asSpawnError('leader worker', new Error(what)))
+      // What cannot be fetched now may be later; what throws will throw again.
+      if (message && leadership.progress === 'none') {
+        this.#failLeadership(leadership, asSpawnError('leader worker', new Error(message)))
+      } else {
+        this.#onCrash(leadership, message || 'its script did not load')
+      }
+    })
+    const waitMs = workerStartFirstMs * 2 ** this.#failedStarts()
+    this.#env.clock.after(waitMs, () => {
+      if (leadership.lockName !== '') return
+      this.#onCrash(leadership, `it did not start within ${waitMs} ms`)
     })
     leadership.worker.post(
       {
@@ -361,7 +407,7 @@ export class Tab {
         clientId: this.#options.clientId,
         syncPayload: this.#options.syncPayload,
         directory: this.#options.directory,
-        resetPersistence,
+        resetPersistence: this.#mustReset,
         sessionPort: session.port2,
       },
       [session.port2 as unknown as Transferable],
@@ -377,13 +423,19 @@ export class Tab {
 
   #onWorkerMessage(leadership: Leadership, message: WorkerToTab): void {
     if (this.#leadership !== leadership) return
-    leadership.spoke = true
+    if (leadership.progress === 'none') leadership.progress = 'spoke'
     this.#workerUnderway()
     switch (message.type) {
+      case 'started':
+        leadership.lockName = message.lockName
+        this.#watchWorker(leadership)
+        break
       case 'leading':
-        this.#watchLeader(leadership)
+        leadership.progress = 'led'
+        this.#crashes = this.#crashes.filter(Number.isFinite)
         break
       case 'receiving':
+        this.#mustReset = false
         this.#announce(leadership)
         break
       case 'error':
@@ -402,19 +454,17 @@ export class Tab {
   }
 
   /** Other tabs may come, through this broker and through any that follows it. */
-  #announce({ worker }: Leadership): void {
-    this.#broker.lead(() => {
+  #announce({ worker, lockName }: Leadership): void {
+    this.#broker.lead(lockName, () => {
       const { port1, port2 } = this.#env.createChannel()
       worker.post({ type: 'broker', port: port2 }, [port2 as unknown as Transferable])
       return port1
     })
   }
 
-  /** The worker holds the leader lock, which tells if it dies. */
-  #watchLeader(leadership: Leadership): void {
-    const lockName = leaderLockName(this.#options.storeId)
+  #watchWorker(leadership: Leadership): void {
     this.#env.locks
-      .request(lockName, { mode: 'shared', signal: leadership.over.signal }, () =>
+      .request(leadership.lockName, { mode: 'shared', signal: leadership.over.signal }, () =>
         this.#onCrash(leadership, 'it ended without a word'),
       )
       .catch(() => undefined)
@@ -424,13 +474,15 @@ export class Tab {
   #onCrash(leadership: Leadership, what: string): void {
     if (this.#leadership !== leadership || leadership.over.signal.aborted) return
     const now = this.#env.clock.now()
-    this.#crashes = [...this.#crashes.filter((at) => now - at < minuteMs), now]
+    const hasLed = leadership.progress === 'led'
+    this.#crashes = this.#crashes.filter((until) => until > now)
+    this.#crashes.push(hasLed ? now + minuteMs : Number.POSITIVE_INFINITY)
     if (this.#crashes.length > workerCrashesPerMinuteMax) {
       this.#failLeadership(
         leadership,
         new LiveStoreError(
-          'Internal',
-          `the leader worker crashed ${this.#crashes.length} times within a minute: ${what}`,
+          hasLed ? 'Internal' : 'Unsupported',
+          `the leader worker failed ${this.#crashes.length} times in a row; at last: ${what}.`,
         ),
       )
       return

@@ -29,9 +29,20 @@ test('the end that began may speak as soon as the other one listens', async () =
   expect(isOpen).toBe(true)
   const heard = [listen(first), listen(second)]
   for (const i of [1, 2, 3]) first.postMessage({ i })
-  second.postMessage('open')
   await settle()
-  expect(heard).toEqual([['open'], [{ i: 1 }, { i: 2 }, { i: 3 }]])
+  expect(heard).toEqual([[], [{ i: 1 }, { i: 2 }, { i: 3 }]])
+})
+
+test('a third end that comes too late is not taken for the second one', async () => {
+  let opened = 0
+  const first = BroadcastPort.connect(channel(), () => (opened += 1))
+  const second = BroadcastPort.accept(channel())
+  const heard = listen(first)
+  await settle()
+  BroadcastPort.accept(channel())
+  second.postMessage('after')
+  await settle()
+  expect([opened, heard]).toEqual([1, ['after']])
 })
 
 test('what comes before anybody listens is kept, in order', async () => {

@@ -67,6 +67,8 @@ export class BroadcastPort implements PortLike {
       if (data !== open) return
       this.#isOpen = true
       this.#onOpen()
+    } else if (data === open) {
+      // Of an end that was told the same name, and comes too late.
     } else if (this.#started) {
       this.#dispatch(type, data)
     } else {

@@ -214,7 +214,8 @@ export type LeaderToTab = LeaderToSession | JournalResultMessage
 
 /**
  * `join`: pair this session with every leader from now on, until `leave`. `lead`: this tab's worker
- * is the leader; `port` leads to it. The locks are held for as long as session and leader live.
+ * is the leader; `port` leads to it. The locks are held for as long as session and worker live, and
+ * nobody else wants them: a broker may wait in line for them even if it is suspended.
  */
 export type TabToBroker<Port> =
   | {
@@ -282,9 +283,9 @@ export type TabToWorker<Port> =
   | { readonly type: 'shutdown' }
 
 export type WorkerToTab =
-  /** Its script runs. */
-  | { readonly type: 'started' }
-  /** The leader lock is held: from here on its release means that the worker is gone. */
+  /** Its script runs, and it holds this lock until it ends. */
+  | { readonly type: 'started'; readonly lockName: string }
+  /** The leader lock is held: no other leader has files open. */
   | { readonly type: 'leading' }
   /**
    * Other tabs may come: the boot is over, or takes longer than a warm one. Not before, because the
@@ -354,6 +355,9 @@ export const tabLockName = (storeId: string): string => `livestore-wasm-tab-${st
 
 /** Held by the leader worker for as long as it may write. */
 export const leaderLockName = (storeId: string): string => `livestore-wasm-leader-${storeId}`
+
+/** Held by a worker that is to lead, for its life. The nonce tells apart those that follow. */
+export const workerLockName = (nonce: string): string => `livestore-wasm-worker-${nonce}`
 
 /** Held by a tab while its session lives. The nonce tells apart tabs that share a session id. */
 export const sessionLockName = (storeId: string, sessionId: string, nonce: string): string =>

@@ -85,7 +85,7 @@ const good: readonly [string, Check, Record<string, unknown>, ...string[]][] = [
   ['engine', checkTabToWorker, { wasmModule, hasLiveStoreData: true }],
   ['broker', checkTabToWorker, { port }],
   ['shutdown', checkTabToWorker, {}],
-  ['started', checkWorkerToTab, {}],
+  ['started', checkWorkerToTab, { lockName: 'l' }],
   ['leading', checkWorkerToTab, {}],
   ['receiving', checkWorkerToTab, {}],
   ['error', checkWorkerToTab, { code: 'StorageBusy', message: 'm' }],

@@ -197,7 +197,7 @@ export const checkTabToWorker = <Port>(data: unknown): Checked<TabToWorker<Port>
   check(data, tabToWorker)
 
 const workerToTab: Shapes = {
-  started: () => ({}),
+  started: () => ({ lockName: text }),
   leading: () => ({}),
   receiving: () => ({}),
   error: () => error,
