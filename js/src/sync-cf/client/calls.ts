@@ -16,8 +16,9 @@ import type { PullPage } from '../../sync/backend.js'
 import type { InOrder } from './in-order.js'
 import { ackFrame, interruptFrame, requestFrame, type ServerFrame } from './wire.js'
 
-/** Chunks that nobody has taken yet. Live ones come without being asked for. */
-export const chunksWaitingMax = 1_000
+/** Pages that nobody has taken yet, and their characters. Live ones come without being asked. */
+export const pagesWaitingMax = 1_000
+export const charsWaitingMax = 64 << 20
 /** Calls at one time. The engine has one pull and one push. */
 export const callsMax = 100
 
@@ -28,12 +29,12 @@ interface Waiter<T> {
 
 interface Taken {
   readonly page: PullPage
-  /** The last one of its chunk. */
-  readonly isLast: boolean
+  /** Of its chunk, if it is the last one of it. */
+  readonly chars: number | undefined
 }
 
 interface OpenCall {
-  onPages(pages: readonly PullPage[]): void
+  onPages(pages: readonly PullPage[], chars: number): void
   onEnd(failure: Error | undefined): void
 }
 
@@ -76,6 +77,7 @@ export class Calls {
   /** The pages of a stream. Its `return` tells the server that nobody reads on. */
   stream(name: string, payload: object, inOrder: InOrder): AsyncIterator<PullPage> {
     const ready: Taken[] = []
+    let waitingChars = 0
     let waiter: Waiter<IteratorResult<PullPage>> | undefined
     let end: { readonly failure: Error | undefined } | undefined
     const finish = (failure: Error | undefined): void => {
@@ -85,16 +87,18 @@ export class Calls {
       if (end.failure === undefined) resolve?.({ done: true, value: undefined })
       else reject?.(end.failure)
     }
-    const handOut = ({ page, isLast }: Taken): IteratorResult<PullPage> => {
-      if (isLast && end === undefined) this.#send(ackFrame(id))
+    const handOut = ({ page, chars }: Taken): IteratorResult<PullPage> => {
+      waitingChars -= chars ?? 0
+      if (chars !== undefined && end === undefined) this.#send(ackFrame(id))
       return { done: false, value: page }
     }
     const id = this.#start(name, payload, {
-      onPages: (pages) => {
+      onPages: (pages, chars) => {
         let inTurn: PullPage[]
         try {
-          inTurn = pages.flatMap((page) => inOrder.take(page))
-          if (ready.length + inTurn.length > chunksWaitingMax) {
+          inTurn = pages.flatMap((page) => inOrder.take(page, chars))
+          if (inTurn.length > 0) waitingChars += chars
+          if (ready.length + inTurn.length > pagesWaitingMax || waitingChars > charsWaitingMax) {
             throw new LiveStoreError('LimitExceeded', 'the sync server sent more than was taken')
           }
         } catch (thrown) {
@@ -105,7 +109,7 @@ export class Calls {
         }
         if (inTurn.length === 0) this.#send(ackFrame(id))
         inTurn.forEach((page, index) => {
-          ready.push({ page, isLast: index === inTurn.length - 1 })
+          ready.push({ page, chars: index === inTurn.length - 1 ? chars : undefined })
         })
         if (waiter === undefined || ready.length === 0) return
         const { resolve } = waiter
@@ -136,7 +140,7 @@ export class Calls {
   receive(frame: ServerFrame): void {
     switch (frame.kind) {
       case 'chunk':
-        this.#open.get(frame.requestId)?.onPages(frame.pages)
+        this.#open.get(frame.requestId)?.onPages(frame.pages, frame.chars)
         break
       case 'exit':
         this.#end(frame.requestId, frame.failure)

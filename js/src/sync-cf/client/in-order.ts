@@ -10,14 +10,16 @@
 import { LiveStoreError } from '../../errors.js'
 import type { PullPage } from '../../sync/backend.js'
 
-/** Events held back. A server that sends more of them early is pulled from anew. */
+/** What is held back. A server that sends more early is pulled from anew. */
 export const earlyEventsMax = 20_000
+export const earlyCharsMax = 64 << 20
 
 export class InOrder {
   #head: number
   #isBehind = true
   #early: PullPage[] = []
   #earlyEvents = 0
+  #earlyChars = 0
 
   /** `head`: the last event that the client has. */
   constructor(head: number) {
@@ -25,16 +27,17 @@ export class InOrder {
   }
 
   /**
-   * The pages that can be handed on now that `page` is here.
+   * The pages that can be handed on now that `page` is here, which came in so many characters.
    *
    * @throws LiveStoreError `LimitExceeded`
    */
-  take(page: PullPage): readonly PullPage[] {
+  take(page: PullPage, chars = 0): readonly PullPage[] {
     const rest = this.#unseen(page)
     const first = rest.batch[0]?.eventEncoded
     if (this.#isBehind && first !== undefined && first.parentSeqNum > this.#head) {
       this.#earlyEvents += rest.batch.length
-      if (this.#earlyEvents > earlyEventsMax) {
+      this.#earlyChars += chars
+      if (this.#earlyEvents > earlyEventsMax || this.#earlyChars > earlyCharsMax) {
         throw new LiveStoreError('LimitExceeded', 'the sync server sent too much ahead of its turn')
       }
       this.#early.push(rest)
@@ -53,6 +56,7 @@ export class InOrder {
       if (next !== undefined) ready.push(this.#advance(unseen))
       return false
     })
+    if (this.#early.length === 0) this.#earlyChars = 0
     return ready
   }
 

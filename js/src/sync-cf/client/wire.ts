@@ -18,8 +18,10 @@ import {
   type SyncedEvent,
 } from '../../sync/backend.js'
 
-/** Longer frames and replies are refused unread: a page has at most a megabyte. */
+/** Longer frames are refused unread: a page has at most a megabyte. */
 export const frameCharsMax = 64 << 20
+/** The same for replies over HTTP, which hold all that there is. */
+export const replyCharsMax = 256 << 20
 /** Steps through a cause, which is a tree and may be as deep as the server likes. */
 export const causeNodesMax = 10_000
 const reasonCharsMax = 1_000
@@ -54,7 +56,13 @@ export const pushPayload = (
 ): object => ({ storeId, payload, batch, backendId: option(backendId) })
 
 export type ServerFrame =
-  | { readonly kind: 'chunk'; readonly requestId: string; readonly pages: readonly PullPage[] }
+  | {
+      readonly kind: 'chunk'
+      readonly requestId: string
+      readonly pages: readonly PullPage[]
+      /** Of the frame: what the pages take in memory, more or less. */
+      readonly chars: number
+    }
   /** `failure`: why the request failed; undefined if it did not. */
   | { readonly kind: 'exit'; readonly requestId: string; readonly failure: Error | undefined }
   | { readonly kind: 'defect'; readonly failure: Error }
@@ -62,18 +70,21 @@ export type ServerFrame =
   | { readonly kind: 'other' }
 
 /** @throws LiveStoreError `MalformedBytes` */
-export const decodeFrame = (text: unknown): ServerFrame => frameOf(parse(text))
+export const decodeFrame = (text: unknown): ServerFrame => {
+  const envelope = parse(text, frameCharsMax)
+  return frameOf(envelope, (text as string).length)
+}
 
 /** The envelopes of a reply over HTTP. @throws LiveStoreError `MalformedBytes` */
 export const decodeReply = (text: unknown): readonly ServerFrame[] => {
-  const envelopes = parse(text)
+  const envelopes = parse(text, replyCharsMax)
   if (!Array.isArray(envelopes)) throw malformed('a reply that is no list')
-  return envelopes.map(frameOf)
+  return envelopes.map((envelope) => frameOf(envelope, 0))
 }
 
-const parse = (text: unknown): unknown => {
+const parse = (text: unknown, charsMax: number): unknown => {
   if (typeof text !== 'string') throw malformed('a frame that is no text')
-  if (text.length > frameCharsMax) throw malformed(`a frame of ${text.length} characters`)
+  if (text.length > charsMax) throw malformed(`a frame of ${text.length} characters`)
   try {
     return JSON.parse(text)
   } catch {
@@ -81,12 +92,12 @@ const parse = (text: unknown): unknown => {
   }
 }
 
-const frameOf = (envelope: unknown): ServerFrame => {
+const frameOf = (envelope: unknown, chars: number): ServerFrame => {
   const { _tag, requestId, values, exit, defect } = record(envelope, 'an envelope')
   switch (_tag) {
     case 'Chunk':
       if (!Array.isArray(values)) throw malformed('a chunk without values')
-      return { kind: 'chunk', requestId: idOf(requestId), pages: values.map(pageOf) }
+      return { kind: 'chunk', requestId: idOf(requestId), pages: values.map(pageOf), chars }
     case 'Exit':
       return { kind: 'exit', requestId: idOf(requestId), failure: exitFailure(exit) }
     case 'Defect':

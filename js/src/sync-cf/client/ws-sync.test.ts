@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { settle } from '../../../test/doubles.js'
 import { FakeWorld } from '../../../test/fake-socket.js'
 import type { PullPage, SyncBackend } from '../../sync/backend.js'
-import { chunksWaitingMax } from './calls.js'
+import { charsWaitingMax, pagesWaitingMax } from './calls.js'
 import { makeCfSync } from './index.js'
 import { openMsMax } from './reconnect.js'
 import { makeWsSync, makeWsSyncIn, type WsSyncOptions } from './ws-sync.js'
@@ -274,10 +274,32 @@ describe('a pull', () => {
     const first = pages.next()
     await settle()
     world.socket.take()
-    for (let i = 1; i <= chunksWaitingMax + 2; i++) world.socket.say(chunk('0', item(i)))
+    for (let i = 1; i <= pagesWaitingMax + 2; i++) world.socket.say(chunk('0', item(i)))
     await first
     await expect(pages.next()).rejects.toMatchObject({ code: 'LimitExceeded' })
     expect(world.socket.take()).toContain('{"_tag":"Interrupt","requestId":"0"}')
+  })
+  test('whose pages are large is ended sooner', async () => {
+    const backend = await connected()
+    const pages = pull(backend)
+    const first = pages.next()
+    await settle()
+    const large = (seqNum: number) => {
+      const page = item(seqNum)
+      const [only] = page.batch
+      return chunk('0', {
+        ...page,
+        batch: [
+          {
+            ...only,
+            eventEncoded: { ...only?.eventEncoded, args: 'x'.repeat(charsWaitingMax / 4) },
+          },
+        ],
+      })
+    }
+    for (let i = 1; i <= 5; i++) world.socket.say(large(i))
+    await first
+    await expect(pages.next()).rejects.toMatchObject({ code: 'LimitExceeded' })
   })
   test('without an id of the server begins anew, and leaves out what is there', async () => {
     const backend = await connected()
