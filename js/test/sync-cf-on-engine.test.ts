@@ -21,7 +21,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   for (const device of devices) await device.close()
-  await expect.poll(() => server.connections).toBe(0)
+  await expect.poll(() => server.connections, { timeout: 10_000 }).toBe(0)
   await server.stop()
   vi.restoreAllMocks()
 })

@@ -96,7 +96,7 @@ describe.each(majors)('effect $major', ({ Effect: AnEffect, Stream: AStream, Opt
     await backend.push([event], { backendId: undefined, signal: never })
     expect(said).toEqual(['push'])
     await backend.close?.()
-    await expect.poll(() => said).toEqual(['push', 'released'])
+    await expect.poll(() => said, { timeout: 10_000 }).toEqual(['push', 'released'])
   })
 
   test('that cannot be made rejects with the error', async () => {

@@ -182,7 +182,7 @@ describe('over a WebSocket', () => {
   test('nothing is left open after close', async () => {
     const backend = await connect(ws)
     await backend.close?.()
-    await expect.poll(() => server.connections).toBe(0)
+    await expect.poll(() => server.connections, { timeout: 10_000 }).toBe(0)
   })
 })
 
