@@ -33,6 +33,11 @@ export default defineConfig({
       { find: 'livestore-wasm/adapter-web', replacement: source('./js/src/adapter-web/index.ts') },
       { find: 'livestore-wasm/worker', replacement: source('./worker/src/leader-worker.ts') },
       { find: 'livestore-wasm/react', replacement: source('./js/src/react/index.ts') },
+      {
+        find: 'livestore-wasm/sync-cf/client',
+        replacement: source('./js/src/sync-cf/client/index.ts'),
+      },
+      { find: 'livestore-wasm/testing', replacement: source('./js/src/testing/index.ts') },
       { find: 'livestore-wasm/effect', replacement: source('./js/src/effect/index.ts') },
     ],
   },

@@ -84,6 +84,17 @@ export const TS_IMPORTS = [
     packages: ['node:'],
   },
   { part: 'js/src/react/', ours: ['js/src/'], packages: ['react'] },
+  // Moves frames for the leader: knows the backend interface, and neither engine nor store.
+  {
+    part: 'js/src/sync-cf/',
+    ours: ['js/src/sync-cf/', 'js/src/sync/backend.ts', 'js/src/env.ts', 'js/src/errors.ts'],
+    packages: [],
+  },
+  {
+    part: 'js/src/testing/',
+    ours: ['js/src/testing/', 'js/src/sync/backend.ts'],
+    packages: [],
+  },
   { part: 'js/src/effect/', ours: ['js/src/'], packages: ['effect'] },
   { part: 'js/', ours: ['js/src/'], packages: ['nanoid', '@preact/signals-core'] },
   // The schema is here because materializers and event codecs are resolved in the worker; the

@@ -208,7 +208,7 @@ function sizes() {
     return [...new Set(scripts)].reduce((sum, name) => sum + gzip(join(DIST, name)), 0)
   }
   const worker = total(({ name }) => name.includes('worker'))
-  const scripts = total(({ name }) => name !== 'vite' && !name.includes('worker'))
+  const scripts = total(({ name }) => ['index', 'adapter-web', 'react', 'effect'].includes(name))
   const wasm = gzip(join(DIST, 'livestore.wasm'))
   const parts = `wasm ${kilobytes(wasm)}, page ${kilobytes(scripts)}, workers ${kilobytes(worker)}`
   return `${parts} (gzip, before an app's minifier)`

@@ -7,7 +7,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ENTRIES, scriptOf, scriptsOf } from './lib/entries.mjs'
+import { ENTRIES, pathOf, scriptOf, scriptsOf } from './lib/entries.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
 import { Failure } from './lib/terminal.mjs'
@@ -15,8 +15,8 @@ import { Failure } from './lib/terminal.mjs'
 /** Twice what it takes today, so that nothing big slips in unseen. */
 const TARBALL_BYTES_MAX = 1_600_000
 
-/** Entries that start something when imported, or need a package of the app. */
-const NOT_IN_NODE = ['worker', 'shared-worker', 'react', 'effect', 'vite']
+/** Entries that start something when imported, need a package of the app, or are for workers. */
+const NOT_IN_NODE = ['worker', 'shared-worker', 'sync-cf-client', 'react', 'effect', 'vite']
 
 /** @throws Failure naming what is wrong with the package. Resolves to its size. */
 export async function checkTarball(tell) {
@@ -86,9 +86,9 @@ async function install(folder, filename, tell) {
 }
 
 async function importEntries(folder, tell) {
-  const names = ENTRIES.map(({ name }) => name).filter((name) => !NOT_IN_NODE.includes(name))
-  const lines = names.map((name) => {
-    const specifier = name === 'index' ? 'livestore-wasm' : `livestore-wasm/${name}`
+  const entries = ENTRIES.filter(({ name }) => !NOT_IN_NODE.includes(name))
+  const lines = entries.map((entry) => {
+    const specifier = entry.name === 'index' ? 'livestore-wasm' : `livestore-wasm/${pathOf(entry)}`
     return (
       `if (Object.keys(await import('${specifier}')).length === 0) ` +
       `throw new Error('${specifier} exports nothing')`
@@ -112,7 +112,7 @@ async function importEntries(folder, tell) {
 }
 
 async function checkTypes(folder, tell) {
-  const consumer = ['.', './adapter-web', './worker']
+  const consumer = ['.', './adapter-web', './worker', './sync-cf/client', './testing']
     .map((entry) => `livestore-wasm${entry.slice(1)}`)
     .map((specifier, index) => `export * as entry${index} from '${specifier}'`)
     .join('\n')

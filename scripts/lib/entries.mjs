@@ -5,10 +5,10 @@
  * of what they have in common: a page that imports several, and a worker that imports its schema
  * too. The shared worker, which imports nothing of the app, and the Vite plugin stand alone.
  *
- * The worker is a `.jsx` without any JSX in it. Vite bundles dependencies in advance if they end in
- * `.js`; it meets this one only when the page starts its worker, and Vite 7 then reloads the page.
- * It serves a `.jsx` as it is, and so the chunks that it imports by their paths. Other bundlers
- * take it for plain JavaScript.
+ * What an app's worker imports is a `.jsx` without any JSX in it. Vite bundles dependencies in
+ * advance if they end in `.js`; it meets these only when the page starts its worker, and Vite 7
+ * then reloads the page. It serves a `.jsx` as it is, and so the chunks that it imports by their
+ * paths. Other bundlers take it for plain JavaScript.
  */
 
 import { readFileSync } from 'node:fs'
@@ -19,10 +19,21 @@ export const ENTRIES = [
   { name: 'adapter-web', source: 'js/src/adapter-web/index.ts', bundle: 'shared' },
   { name: 'react', source: 'js/src/react/index.ts', bundle: 'shared' },
   { name: 'effect', source: 'js/src/effect/index.ts', bundle: 'shared' },
+  {
+    name: 'sync-cf-client',
+    path: 'sync-cf/client',
+    source: 'js/src/sync-cf/client/index.ts',
+    bundle: 'shared',
+    extension: '.jsx',
+  },
+  { name: 'testing', source: 'js/src/testing/index.ts', bundle: 'shared' },
   { name: 'worker', source: 'worker/src/leader-worker.ts', bundle: 'shared', extension: '.jsx' },
   { name: 'shared-worker', source: 'shared-worker/src/shared-worker.ts', bundle: 'alone' },
   { name: 'vite', source: 'devtools/src/node/plugin.ts', bundle: 'node' },
 ]
+
+/** What an app imports it by, behind the name of the package; `path` where it is not the name. */
+export const pathOf = ({ name, path = name }) => path
 
 /** The file of an entry in dist/. */
 export const scriptOf = ({ name, extension = '.js' }) => `${name}${extension}`

@@ -89,6 +89,8 @@ export interface SyncBackend {
     /** Returns what ends the subscription. */
     subscribe(listener: (isConnected: boolean) => void): () => void
   }
+  /** Called once, after everything else: ends connections and timers. */
+  close?(): Promise<void> | void
   /** For people and tools. */
   readonly metadata?: { readonly name?: string; readonly description?: string }
 }

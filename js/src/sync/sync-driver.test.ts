@@ -100,7 +100,7 @@ const request = async (...requests: BackendRequest[]): Promise<void> => {
 }
 
 /** A driver that has begun; its backend can be pinged if there is a `ping`. */
-const open = (ping?: () => Promise<void>): SyncDriver => {
+const open = (ping?: () => Promise<void>, connect?: () => Promise<void>): SyncDriver => {
   const backend: SyncBackend = {
     pull: (cursor, { signal }) => ({
       [Symbol.asyncIterator]: () => ({
@@ -118,7 +118,12 @@ const open = (ping?: () => Promise<void>): SyncDriver => {
       asked.push(`broadcast ${batch.map(({ name }) => name)}`)
       return answers.broadcast()
     },
+    close: () => {
+      asked.push('close')
+      throw new Error('it was closed badly')
+    },
     ...(ping && { ping }),
+    ...(connect && { connect }),
   }
   const opened = new SyncDriver({
     clock,
@@ -289,7 +294,7 @@ test('an engine whose storage fails is asked again; one that breaks is not', asy
   leader.failure = undefined
   await request(push(3))
   expect(crashes).toHaveLength(1)
-  expect(asked).toHaveLength(1)
+  expect(asked).toEqual([expect.stringMatching(/^push/), 'close'])
 })
 
 test('work of the engine is drained before anything is waited for', async () => {
@@ -331,4 +336,26 @@ test('after stop the leader hears nothing more', async () => {
   comeOnline()
   expect(leader.heard).toEqual([])
   expect(warnings).toEqual([])
+})
+
+test('a backend is closed when its store has ended, whatever it says', async () => {
+  await request(push(1))
+  driver.stop()
+  driver.stop()
+  await settle()
+  expect(asked.filter((what) => what === 'close')).toEqual(['close'])
+  expect(crashes).toEqual([])
+})
+
+test('a backend that cannot connect is closed, and another made for the next call', async () => {
+  let tries = 0
+  driver = open(undefined, async () => {
+    tries += 1
+    if (tries === 1) throw new IsOfflineError('not yet')
+  })
+  await request(push(1))
+  expect(asked).toEqual(['close'])
+  await request(push(2))
+  expect(tries).toBe(2)
+  expect(leader.heard).toEqual(['push 1 offline', 'push 2 taken'])
 })

@@ -173,6 +173,7 @@ export class SyncDriver {
     this.#pull?.call.drop()
     this.#push?.drop()
     for (const clean of this.#cleanUp) quietly(clean)
+    quietly(async () => (await this.#backend)?.close?.())
   }
 
   // --- the engine -------------------------------------------------------------------------------
@@ -272,7 +273,12 @@ export class SyncDriver {
     if (typeof backend?.pull !== 'function' || typeof backend.push !== 'function') {
       throw new LiveStoreError('InvalidArgument', 'the sync backend has no functions pull and push')
     }
-    await backend.connect?.()
+    try {
+      await backend.connect?.()
+    } catch (thrown) {
+      quietly(() => backend.close?.())
+      throw thrown
+    }
     return backend as SyncBackend
   }
 
