@@ -1,0 +1,81 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { eventAt, eventsFrom, storageConformance } from '../test/storage-conformance.js'
+import { flushes } from './node-files.js'
+import { SqliteStorage } from './sqlite-storage.js'
+
+const wasm = readFileSync(
+  new URL('../../../../build/wasm-release/wasm/sync_server_db.wasm', import.meta.url),
+)
+const all = { events: 1000, bytes: 10_000_000 }
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'livestore-sqlite-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+storageConformance('SQLite', async () => {
+  let storage = await SqliteStorage.open(directory, wasm)
+  return {
+    storage,
+    async reopen() {
+      await storage.close()
+      storage = await SqliteStorage.open(directory, wasm)
+      return storage
+    },
+    end: () => storage.close(),
+  }
+})
+
+describe('the data directory', () => {
+  test('is refused to a second server while the first has it', async () => {
+    const storage = await SqliteStorage.open(directory, wasm)
+    await expect(SqliteStorage.open(directory, wasm)).rejects.toThrow('another server')
+    await storage.close()
+    await (await SqliteStorage.open(directory, wasm)).close()
+  })
+
+  test('is taken over from a server that died', async () => {
+    // No process has a number beyond this.
+    writeFileSync(join(directory, 'lock'), '4194305\n')
+    await (await SqliteStorage.open(directory, wasm)).close()
+  })
+
+  test('with a file that is no database is refused, and the file left alone', async () => {
+    const file = join(directory, 'sync.db')
+    writeFileSync(file, 'not a database, whatever its name says '.repeat(500))
+    const before = readFileSync(file)
+    await expect(SqliteStorage.open(directory, wasm)).rejects.toThrow(/database|corrupt|malformed/i)
+    expect(readFileSync(file)).toEqual(before)
+  })
+})
+
+describe('group commit', () => {
+  test('appends of one turn share a flush, of however many stores', async () => {
+    const storage = await SqliteStorage.open(directory, wasm)
+    await storage.append('a', 0, eventsFrom(1, 1))
+    const before = flushes.count
+    const names = Array.from({ length: 50 }, (_, index) => `store ${index}`)
+    await Promise.all(names.map((name) => storage.append(name, 0, eventsFrom(1, 20))))
+    expect(flushes.count - before).toBeLessThan(5)
+    for (const name of names) expect((await storage.head(name)).head).toBe(20)
+    await storage.close()
+  })
+
+  test('an append that does not fit leaves those beside it alone', async () => {
+    const storage = await SqliteStorage.open(directory, wasm)
+    const outcomes = await Promise.all([
+      storage.append('a', 0, eventsFrom(1, 2)),
+      storage.append('a', 2, eventsFrom(3, 2)),
+      storage.append('a', 2, eventsFrom(3, 9)),
+      storage.append('b', 5, eventsFrom(6, 1)),
+      storage.append('b', 0, [eventAt(1)]),
+    ])
+    expect(outcomes.map(({ taken }) => taken)).toEqual([true, true, false, false, true])
+    expect(outcomes[2]).toEqual({ taken: false, head: 4 })
+    expect(await storage.read('a', 0, all)).toEqual(eventsFrom(1, 4))
+    await storage.close()
+  })
+})
