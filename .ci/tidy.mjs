@@ -90,6 +90,8 @@ export const TS_IMPORTS = [
   { part: 'js/src/effect/', ours: ['js/src/'], packages: ['effect'] },
   // What decides runs on Node and on Cloudflare; sockets and storages have rooms of their own.
   { part: 'js/src/sync-server/', ours: ['js/src/sync', 'js/src/errors.ts'], packages: [] },
+  { part: 'js/src/sync-cf/wire/', ours: ['js/src/sync-cf/wire/'], packages: [] },
+  { part: 'js/src/sync-cf/cf-worker/', ours: ['js/src/sync'], packages: [] },
   { part: 'js/src/sync-server/node/', ours: ['js/src/sync'], packages: ['node:', 'ws'] },
   {
     part: 'js/src/sync-server/sqlite/',

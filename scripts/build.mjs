@@ -202,8 +202,11 @@ function copyDeclarations(entry) {
       }
     }
   }
-  const types = `./types/${entry.source.replace(/\.ts$/, '.js')}`
-  writeFileSync(join(DIST, `${entry.name}.d.ts`), `export * from '${types}'\n`)
+  const target = join(DIST, `${entry.name}.d.ts`)
+  const types = join(DIST, 'types', entry.source.replace(/\.ts$/, '.js'))
+  const from = relative(dirname(target), types).replaceAll('\\', '/')
+  mkdirSync(dirname(target), { recursive: true })
+  writeFileSync(target, `export * from '${from.startsWith('.') ? from : `./${from}`}'\n`)
 }
 
 /** Gzipped sizes of what an app loads, for the eye. */
@@ -237,7 +240,7 @@ export async function build({ quiet = false } = {}) {
   rmSync(DIST, { recursive: true, force: true })
   mkdirSync(DIST, { recursive: true })
   await steps.run('JavaScript', async () => {
-    for (const kind of ['shared', 'alone', 'node', 'server']) await bundle(kind)
+    for (const kind of ['shared', 'alone', 'node', 'server', 'edge']) await bundle(kind)
   })
   await steps.run('declarations', async (tell) => {
     await emitDeclarations(tell)

@@ -113,7 +113,7 @@ async function importEntries(folder, tell) {
 }
 
 async function checkTypes(folder, tell) {
-  const consumer = ['.', './adapter-web', './worker', './sync-server']
+  const consumer = ['.', './adapter-web', './worker', './sync-server', './sync-cf/cf-worker']
     .map((entry) => `livestore-wasm${entry.slice(1)}`)
     .map((specifier, index) => `export * as entry${index} from '${specifier}'`)
     .join('\n')

@@ -4,7 +4,8 @@
  * `bundle` says how an entry's JavaScript is made. Entries that share chunks give an app one copy
  * of what they have in common: a page that imports several, and a worker that imports its schema
  * too. The shared worker, which imports nothing of the app, and the Vite plugin stand alone; what
- * runs as a server shares chunks of its own. An entry that is not `exported` is a program.
+ * runs as a server of Node shares chunks of its own, and Cloudflare gets one file. An entry that is
+ * not `exported` is a program.
  *
  * The worker is a `.jsx` without any JSX in it. Vite bundles dependencies in advance if they end in
  * `.js`; it meets this one only when the page starts its worker, and Vite 7 then reloads the page.
@@ -24,6 +25,7 @@ export const ENTRIES = [
   { name: 'shared-worker', source: 'shared-worker/src/shared-worker.ts', bundle: 'alone' },
   { name: 'vite', source: 'devtools/src/node/plugin.ts', bundle: 'node' },
   { name: 'sync-server', source: 'js/src/sync-server/node/index.ts', bundle: 'server' },
+  { name: 'sync-cf/cf-worker', source: 'js/src/sync-cf/cf-worker/index.ts', bundle: 'edge' },
   { name: 'cli', source: 'js/src/sync-server/node/bin.ts', bundle: 'server', exported: false },
 ]
 

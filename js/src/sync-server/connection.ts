@@ -15,6 +15,9 @@ import type { ServerStats } from './stats.js'
 import { UnauthorizedError } from './payload-check.js'
 import type { Pull, PullSink } from './pull.js'
 
+/** A live pull, as it goes on after the process was put to sleep: its id, and the last it sent. */
+export type SavedPull = readonly [id: RequestId, sent: number]
+
 /** What a connection needs of its socket. */
 export interface Link {
   send(text: string): void
@@ -22,6 +25,8 @@ export interface Link {
   close(code: number, reason: string): void
   /** Bytes that were sent and have not left yet. */
   pendingBytes(): number
+  /** Where connections outlive the process: told of the live pulls whenever they change. */
+  save?(pulls: readonly SavedPull[]): void
 }
 
 /** Close codes of ours. */
@@ -61,6 +66,31 @@ export class Connection {
   /** A frame that is no text. */
   receiveBinary(): void {
     if (!this.#closed) this.#refuseFrame('frames are text')
+  }
+
+  /** Goes on with the live pulls of a connection that was saved. */
+  resume(pulls: readonly SavedPull[]): void {
+    for (const [id, sent] of pulls) void this.#resume(id, sent)
+  }
+
+  async #resume(id: RequestId, sent: number): Promise<void> {
+    this.#pulls.set(id, undefined)
+    try {
+      const room = await this.#context.room()
+      if (this.#closed || !this.#pulls.has(id)) return
+      const pull = room.pull(sent, true, this.#sinkOf(id), { begun: true })
+      this.#pulls.set(id, pull)
+      pull.wake()
+      this.#save()
+    } catch (error) {
+      if (this.#pulls.delete(id)) this.#failPull(id, error)
+    }
+  }
+
+  #save(): void {
+    if (this.#closed || this.#link.save === undefined) return
+    const live = [...this.#pulls].filter(([, pull]) => pull?.live === true)
+    this.#link.save(live.map(([id, pull]) => [id, (pull as Pull).sent]))
   }
 
   /** The socket has gone. */
@@ -179,6 +209,7 @@ export class Connection {
       if (this.#closed || !this.#pulls.has(id)) return pull.stop()
       this.#pulls.set(id, pull)
       pull.wake()
+      this.#save()
     } catch (error) {
       if (!this.#pulls.delete(id)) return
       if (error instanceof RequestError) return this.#send(reply.exitDie(id, error.message))
@@ -200,6 +231,7 @@ export class Connection {
       page: (json) => {
         this.#stats.pages += 1
         this.#send(reply.chunk(id, json))
+        this.#save()
         if (onPullRes) quietly(() => onPullRes(JSON.parse(json)))
       },
       end: () => {
@@ -219,6 +251,7 @@ export class Connection {
     const pull = this.#pulls.get(id)
     this.#pulls.delete(id)
     pull?.stop()
+    this.#save()
     this.#send(reply.exitInterrupt(id))
   }
 

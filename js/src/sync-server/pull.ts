@@ -21,20 +21,21 @@ export interface PullSink {
 
 export class Pull {
   readonly #room: Room
-  readonly #live: boolean
+  readonly live: boolean
   readonly #sink: PullSink
   #sent: number
   #unacked = 0
   /** The first page is sent even if it is empty: it says that the client is up to date. */
-  #begun = false
+  #begun: boolean
   #reading = false
   #stopped = false
   /** Read of the storage and not sent yet. */
   #read: readonly EventJson[] = []
 
-  constructor(room: Room, after: number, live: boolean, sink: PullSink) {
+  constructor(room: Room, after: number, live: boolean, sink: PullSink, begun: boolean) {
     this.#room = room
-    this.#live = live
+    this.#begun = begun
+    this.live = live
     this.#sink = sink
     this.#sent = after
   }
@@ -50,7 +51,7 @@ export class Pull {
       if (this.#unacked >= this.#room.limits.pagesUnackedMax) return
       if (this.#sent >= this.#room.head) {
         if (!this.#begun) this.#send([])
-        if (!this.#live) this.#end(() => this.#sink.end())
+        if (!this.live) this.#end(() => this.#sink.end())
         return
       }
       const next = this.#next()

@@ -171,9 +171,12 @@ export class Room {
     for (const pull of this.#pulls) pull.wake()
   }
 
-  /** Begins to send what is after `after`, and what comes later if the pull is live. */
-  pull(after: number, live: boolean, sink: PullSink): Pull {
-    const pull = new Pull(this, after, live, sink)
+  /**
+   * Will send what is after `after`, and what comes later if the pull is live, once it is woken.
+   * One that has `begun` before does not say again that there is nothing.
+   */
+  pull(after: number, live: boolean, sink: PullSink, { begun = false } = {}): Pull {
+    const pull = new Pull(this, after, live, sink, begun)
     this.#pulls.add(pull)
     return pull
   }

@@ -54,15 +54,21 @@ export class SyncServer {
   }
 
   /**
-   * Whether `caller` may come in: asked before a socket is accepted.
+   * Whether `caller` may come in: asked before a socket is accepted. `otherwise` judges payloads
+   * where no hook does.
    *
-   * @throws (as a rejection) UnauthorizedError, RefusedError
+   * @throws (as a rejection) UnauthorizedError
    */
-  async admit(caller: Caller): Promise<PayloadCheck> {
-    const time = { now: this.#now, validMs: this.limits.payloadValidMs }
-    const check = new PayloadCheck(this.#hooks.validatePayload, caller, time)
+  async admit(caller: Caller, otherwise?: SyncHooks['validatePayload']): Promise<PayloadCheck> {
+    const check = this.checkOf(caller, otherwise)
     await check.check(undefined)
     return check
+  }
+
+  /** For a caller that was admitted before. */
+  checkOf(caller: Caller, otherwise?: SyncHooks['validatePayload']): PayloadCheck {
+    const time = { now: this.#now, validMs: this.limits.payloadValidMs }
+    return new PayloadCheck(this.#hooks.validatePayload ?? otherwise, caller, time)
   }
 
   /** A client that was admitted. Its `gone` must be called when the socket closes. */
