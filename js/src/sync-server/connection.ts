@@ -11,6 +11,7 @@ import * as reply from '../sync-cf/wire/replies.js'
 import { RequestError, readPull, readPush } from '../sync-cf/wire/requests.js'
 import { admitPush, appendPush, beginPull, type CallContext } from './calls.js'
 import { RefusedError, wireError } from './errors.js'
+import { quietly } from './hooks.js'
 import type { ServerStats } from './stats.js'
 import { UnauthorizedError } from './payload-check.js'
 import type { Pull, PullSink } from './pull.js'
@@ -260,9 +261,4 @@ export class Connection {
     this.#stats.unauthorized += 1
     this.close(closeCodes.unauthorized, 'the payload is not valid')
   }
-}
-
-/** For hooks that only look on: what they throw changes no answer that was given already. */
-const quietly = (call: () => unknown): void => {
-  void (async () => call())().catch(() => {})
 }

@@ -53,3 +53,8 @@ export const forwarded = (
   }
   return found
 }
+
+/** For hooks that only look on: what they throw changes no answer that was given already. */
+export const quietly = (call: () => unknown): void => {
+  void (async () => call())().catch(() => {})
+}

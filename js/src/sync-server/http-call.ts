@@ -8,6 +8,7 @@ import * as reply from '../sync-cf/wire/replies.js'
 import { RequestError, readPull, readPush } from '../sync-cf/wire/requests.js'
 import { admitPush, appendPush, beginPull, type CallContext } from './calls.js'
 import { wireError } from './errors.js'
+import { quietly } from './hooks.js'
 import type { Pull } from './pull.js'
 import type { ServerStats } from './stats.js'
 
@@ -44,10 +45,11 @@ const push = async (
       stats.pushedEvents += admitted.events.length
       await appendPush(admitted)
     }
-    await Promise.resolve(onPushRes?.({ _tag: 'SyncMessage.PushAck' })).catch(() => {})
+    if (onPushRes) quietly(() => onPushRes({ _tag: 'SyncMessage.PushAck' }))
     return reply.exitValue(id, {})
   } catch (error) {
     stats.refusedPushes += 1
+    if (onPushRes) quietly(() => onPushRes(wireError(error)))
     return failed(id, error)
   }
 }
@@ -59,6 +61,7 @@ async function* pull(
   stats: ServerStats,
 ): AsyncGenerator<string> {
   stats.pulls += 1
+  const { onPullRes } = context.hooks
   const pages: string[] = []
   let last: string | undefined
   let wake = (): void => {}
@@ -68,6 +71,7 @@ async function* pull(
     running = await beginPull(context, request, {
       page: (json) => {
         stats.pages += 1
+        if (onPullRes) quietly(() => onPullRes(JSON.parse(json)))
         pages.push(reply.chunk(id, json))
         wake()
       },

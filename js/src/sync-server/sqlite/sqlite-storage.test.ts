@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { eventAt, eventsFrom, storageConformance } from '../test/storage-conformance.js'
-import { flushes } from './node-files.js'
+import { flushes, openDatabaseFiles } from './node-files.js'
 import { SqliteStorage } from './sqlite-storage.js'
 
 const wasm = readFileSync(
@@ -78,4 +78,54 @@ describe('group commit', () => {
     expect(await storage.read('a', 0, all)).toEqual(eventsFrom(1, 4))
     await storage.close()
   })
+})
+
+describe('a disk that fails', () => {
+  /** Every write, or every flush, fails while `failing` says so. */
+  const failing = { calls: '' as '' | 'write' | 'flush', name: '' }
+  const openFailing: typeof openDatabaseFiles = (path, name) => {
+    const { files, close } = openDatabaseFiles(path, name)
+    const fail = (call: string): void => {
+      if (failing.calls === call) throw Object.assign(new Error('no'), { name: failing.name })
+    }
+    const wrapped = files.map(({ name, handle }) => ({
+      name,
+      handle: {
+        ...handle,
+        write: (bytes: Uint8Array, options: { at: number }) => {
+          fail('write')
+          return handle.write(bytes, options)
+        },
+        flush: () => {
+          fail('flush')
+          handle.flush()
+        },
+      },
+    }))
+    return { files: wrapped, close }
+  }
+
+  test.each([
+    ['write', 'QuotaExceededError'],
+    ['write', 'Error'],
+    ['flush', 'Error'],
+  ] as const)(
+    'at a %s (%s) refuses the append, keeps the log, and goes on',
+    async (calls, name) => {
+      const storage = await SqliteStorage.open(directory, wasm, openFailing)
+      await storage.append('s', 0, eventsFrom(1, 50))
+      Object.assign(failing, { calls, name })
+      await expect(storage.append('s', 50, eventsFrom(51, 50))).rejects.toThrow()
+      failing.calls = ''
+      // Nobody knows whether what could not be flushed is there; it is there as a whole or not.
+      const { head } = await storage.head('s')
+      expect([50, 100]).toContain(head)
+      expect(await storage.append('s', head, eventsFrom(head + 1, 5))).toEqual({ taken: true })
+      expect(await storage.read('s', 0, all)).toEqual(eventsFrom(1, head + 5))
+      await storage.close()
+      const again = await SqliteStorage.open(directory, wasm)
+      expect(await again.read('s', 0, all)).toEqual(eventsFrom(1, head + 5))
+      await again.close()
+    },
+  )
 })

@@ -10,10 +10,11 @@
  * in memory, and an append that does not fit is refused without looking.
  */
 
+import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ServerDatabase, type Statement } from '../../wasm/server-database.js'
-import { derivedBackendId, newBackendId } from '../backend-id.js'
+import { backendIdFrom, derivedFrom, newBackendId } from '../backend-id.js'
 import type { AppendOutcome, LogHead, StoredEvent, SyncStorage } from '../storage.js'
 import { lockDirectory } from './data-lock.js'
 import { openDatabaseFiles } from './node-files.js'
@@ -47,7 +48,6 @@ interface Store {
 
 interface WaitingAppend {
   readonly storeId: string
-  readonly backendId: string
   readonly parent: number
   readonly events: readonly StoredEvent[]
   resolve(outcome: AppendOutcome): void
@@ -59,9 +59,11 @@ export class SqliteStorage implements SyncStorage {
   readonly #databaseId: string
   readonly #release: () => void
   readonly #statements: Statements
-  /** Stores that were asked for, those that do not exist included; see `#remember`. */
+  /** Stores that were asked for, those that do not exist included. */
   readonly #stores = new Map<string, Store>()
   #waiting: WaitingAppend[] = []
+  /** A write or a flush failed, so nothing in memory is believed. */
+  #broken = false
   #closed = false
 
   private constructor(database: ServerDatabase, databaseId: string, release: () => void) {
@@ -73,17 +75,21 @@ export class SqliteStorage implements SyncStorage {
 
   /**
    * Opens the data in `directory`, which is made if it is not there. `wasm` is
-   * sync-server-db.wasm.
+   * sync-server-db.wasm; tests put failing files in `openFiles`' place.
    *
    * @throws (as a rejection) Error when another process has it, LiveStoreError `CorruptState`,
    *   `NewerFormat`
    */
-  static async open(directory: string, wasm: Uint8Array): Promise<SqliteStorage> {
+  static async open(
+    directory: string,
+    wasm: Uint8Array,
+    openFiles = openDatabaseFiles,
+  ): Promise<SqliteStorage> {
     mkdirSync(directory, { recursive: true })
     const unlock = lockDirectory(directory)
     let release = unlock
     try {
-      const { files, close } = openDatabaseFiles(join(directory, fileName), fileName)
+      const { files, close } = openFiles(join(directory, fileName), fileName)
       release = () => {
         close()
         unlock()
@@ -97,7 +103,7 @@ export class SqliteStorage implements SyncStorage {
   }
 
   async head(storeId: string): Promise<LogHead> {
-    const { head, backendId } = await this.#store(storeId)
+    const { head, backendId } = this.#store(storeId)
     return { head, backendId }
   }
 
@@ -106,9 +112,9 @@ export class SqliteStorage implements SyncStorage {
     parent: number,
     events: readonly StoredEvent[],
   ): Promise<AppendOutcome> {
-    const { backendId } = await this.#store(storeId)
+    this.#checkOpen()
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ storeId, backendId, parent, events, resolve, reject })
+      this.#waiting.push({ storeId, parent, events, resolve, reject })
       if (this.#waiting.length === 1) setImmediate(() => this.#appendWaiting())
     })
   }
@@ -118,7 +124,7 @@ export class SqliteStorage implements SyncStorage {
     after: number,
     limit: { readonly events: number; readonly bytes: number },
   ): Promise<readonly StoredEvent[]> {
-    const { id } = await this.#store(storeId)
+    const { id } = this.#store(storeId)
     if (id === 0) return []
     this.#checkOpen()
     const { sizes, events } = this.#statements
@@ -150,18 +156,13 @@ export class SqliteStorage implements SyncStorage {
     this.#release()
   }
 
-  async #store(storeId: string): Promise<Store> {
+  #store(storeId: string): Store {
+    this.#checkOpen()
     const known = this.#stores.get(storeId)
     if (known !== undefined) return known
-    const backendId = await derivedBackendId(this.#databaseId, storeId)
-    this.#checkOpen()
-    // Another call may have been quicker.
-    return this.#stores.get(storeId) ?? this.#remember(storeId, backendId)
-  }
-
-  #remember(storeId: string, backendId: string): Store {
     const [row] = this.#database.query<Store>(this.#statements.store, [storeId])
-    const store = row ?? { id: 0, head: 0, backendId }
+    const hash = createHash('sha256').update(derivedFrom(this.#databaseId, storeId)).digest()
+    const store = row ?? { id: 0, head: 0, backendId: backendIdFrom(hash) }
     // Store ids come from strangers: what is remembered of them is bounded, and found again.
     if (this.#stores.size >= storesMax) this.#stores.clear()
     this.#stores.set(storeId, store)
@@ -182,7 +183,8 @@ export class SqliteStorage implements SyncStorage {
       }
       this.#database.exec('COMMIT')
     } catch (error) {
-      this.#recover()
+      this.#broken = true
+      this.#stores.clear()
       for (const { reject } of waiting) reject(error)
       return
     }
@@ -196,9 +198,9 @@ export class SqliteStorage implements SyncStorage {
 
   /** False if it does not fit. The heads of memory follow after the commit. */
   #write(append: WaitingAppend, heads: Map<Store, number>): boolean {
-    const { storeId, backendId, parent, events } = append
+    const { storeId, parent, events } = append
     const { newStore, newEvent, store: find } = this.#statements
-    let store = this.#stores.get(storeId) ?? this.#remember(storeId, backendId)
+    let store = this.#store(storeId)
     const head = heads.get(store) ?? store.head
     if (head !== parent) return false
     let { id } = store
@@ -228,18 +230,13 @@ export class SqliteStorage implements SyncStorage {
     return true
   }
 
-  /** What was not committed is gone; what was is read again when it is asked for. */
-  #recover(): void {
-    this.#stores.clear()
-    try {
-      this.#database.reopen()
-    } catch {
-      // Every call fails with what is wrong until a later reopen succeeds.
-    }
-  }
-
+  /** @throws when it is closed, or the files still cannot be read after they failed */
   #checkOpen(): void {
     if (this.#closed) throw new Error('the storage has been closed')
+    if (!this.#broken) return
+    // What was not committed is gone; what was is read again when it is asked for.
+    this.#database.reopen()
+    this.#broken = false
   }
 }
 
