@@ -1,11 +1,12 @@
 /**
  * What the sync server does in a second, at the wire: pushes in batches of 50, pulls, live events.
  *
- *     node bench/sync-server.mjs [--storage sqlite|postgres|memory] [--events 100000]
+ *     node bench/sync-server.mjs [--storage sqlite|postgres|workerd] [--events 100000]
  *
  * The server is the built package's (`npm run build`), a process of its own with its data in the
  * system's folder for temporary files, on the same machine as the client. Durable: SQLite flushes
- * before it answers, and so does PostgreSQL, which is started for the occasion by `initdb`.
+ * before it answers, and so does PostgreSQL, which is started for the occasion by `initdb`. With
+ * workerd it is the Cloudflare worker, in the runtime of npm's miniflare, which is for development.
  */
 
 import { spawn } from 'node:child_process'
@@ -147,6 +148,31 @@ const liveMs = async (url, storeId, subscribers, rounds) => {
   return { p50: at(0.5), p99: at(0.99) }
 }
 
+/** The worker of the package as an app would write it. */
+const startWorker = async () => {
+  const { Miniflare } = await import('miniflare')
+  const resolveDir = fileURLToPath(new URL('..', import.meta.url))
+  const contents = `
+    import { makeDurableObject, makeWorker } from './dist/sync-cf/cf-worker.js'
+    export class SyncBackendDO extends makeDurableObject() {}
+    export default makeWorker({ syncBackendBinding: 'SYNC' })`
+  const bundled = await esbuild.build({
+    stdin: { contents, resolveDir },
+    bundle: true,
+    format: 'esm',
+    write: false,
+  })
+  const runtime = new Miniflare({
+    modules: true,
+    script: bundled.outputFiles[0].text,
+    compatibilityDate: '2025-05-08',
+    durableObjects: { SYNC: { className: 'SyncBackendDO', useSQLite: true } },
+    durableObjectsPersist: folder,
+    cf: false,
+  })
+  return { url: (await runtime.ready).origin, stop: () => runtime.dispose() }
+}
+
 const startServer = async (args) => {
   const child = spawn(process.execPath, [cli, 'serve', '--port', '0', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -187,9 +213,10 @@ const events = Number(values.events)
 if (!existsSync(cli)) throw new Error('build the package first: npm run build')
 const folder = mkdtempSync(join(tmpdir(), 'livestore-bench-sync-'))
 const postgres = values.storage === 'postgres' ? await startPostgres(folder) : undefined
-const { url, stop } = await startServer(
-  postgres === undefined ? ['--data', folder] : ['--postgres', postgres.url],
-)
+const { url, stop } =
+  values.storage === 'workerd'
+    ? await startWorker()
+    : await startServer(postgres === undefined ? ['--data', folder] : ['--postgres', postgres.url])
 const line = (what, value, unit) => console.log(`${what.padEnd(44)} ${value.padStart(10)} ${unit}`)
 const rate = (perSecond) => Math.round(perSecond).toLocaleString('en')
 const ms = (value) => value.toFixed(1)
