@@ -17,7 +17,8 @@ export const defaultLimits = {
   frameBytesMax: 4_000_000,
   /** Pages on their way to one pull before the server waits for an acknowledgement. */
   pagesUnackedMax: 8,
-  pullsPerConnectionMax: 16,
+  /** A client has one, and for a moment two. */
+  pullsPerConnectionMax: 4,
   /** Pushes of one connection that wait for the storage, and their frames together. */
   pushesPendingMax: 64,
   pushBytesPendingMax: 16_000_000,
@@ -27,9 +28,9 @@ export const defaultLimits = {
   sendBytesPendingMax: 16_000_000,
   /** Events that one step of the storage takes: pushes that wait are taken together. */
   appendEventsMax: 2000,
-  /** What is read of the storage at once. */
+  /** What is read of the storage at once, and held for a pull whose client is slow. */
   readEventsMax: 1000,
-  readBytesMax: 4_000_000,
+  readBytesMax: 1_000_000,
   /** The latest events of a store that are kept in memory while anybody pulls it. */
   recentBytesMax: 2_000_000,
   /** How long a payload that was found valid is believed. */

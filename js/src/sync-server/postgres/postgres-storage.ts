@@ -96,6 +96,11 @@ export interface PostgresOptions {
 
 type Pg = typeof import('pg')
 
+/** A database that does not answer is one that failed: the client is told to try again. */
+const connectMsMax = 10_000
+const queryMsMax = 30_000
+/** Whether the listening connection still is one is asked this often. */
+const listenerCheckMs = 15_000
 const retryMsFirst = 100
 const retryMsMax = 5000
 
@@ -134,7 +139,12 @@ export class PostgresStorage implements SyncStorage {
   static async open(url: string, options: PostgresOptions = {}): Promise<PostgresStorage> {
     const { connectionsMax = 10, onProblem = () => {} } = options
     const pg = await loadPg()
-    const pool = new pg.Pool({ connectionString: url, max: connectionsMax })
+    const pool = new pg.Pool({
+      connectionString: url,
+      max: connectionsMax,
+      connectionTimeoutMillis: connectMsMax,
+      query_timeout: queryMsMax,
+    })
     // A connection that breaks while nobody uses it; the next call makes another.
     pool.on('error', (error) => onProblem(`a connection was lost: ${error.message}`))
     try {
@@ -224,7 +234,12 @@ export class PostgresStorage implements SyncStorage {
 
   /** @throws what connecting throws */
   async #listen(): Promise<void> {
-    const listener = new this.#pg.Client({ connectionString: this.#url, keepAlive: true })
+    const listener = new this.#pg.Client({
+      connectionString: this.#url,
+      keepAlive: true,
+      connectionTimeoutMillis: connectMsMax,
+      query_timeout: connectMsMax,
+    })
     listener.on('notification', ({ payload }) => this.#onNotification(payload ?? ''))
     listener.on('error', (error) => this.#onProblem(`listening failed: ${error.message}`))
     listener.on('end', () => {
@@ -234,6 +249,15 @@ export class PostgresStorage implements SyncStorage {
     await listener.query(`LISTEN ${channel}`)
     this.#listener = listener
     this.#retryMs = retryMsFirst
+    // A connection may be gone without a word of it.
+    const check = setInterval(() => {
+      listener.query('SELECT 1').catch((error: Error) => {
+        this.#onProblem(`listening failed: ${error.message}`)
+        void listener.end()
+      })
+    }, listenerCheckMs)
+    check.unref()
+    listener.once('end', () => clearInterval(check))
   }
 
   #listenLater(): void {
