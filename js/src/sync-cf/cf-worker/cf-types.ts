@@ -28,6 +28,16 @@ export interface DurableObjectState {
   setWebSocketAutoResponse(pair: unknown): void
 }
 
+export interface D1Database {
+  prepare(query: string): D1Statement
+  batch(statements: D1Statement[]): Promise<unknown>
+}
+
+export interface D1Statement {
+  bind(...values: readonly (string | number | null)[]): D1Statement
+  all(): Promise<{ readonly results: Record<string, unknown>[] }>
+}
+
 /** A binding to the Durable Object's class. */
 export interface DurableObjectNamespace {
   idFromName(name: string): unknown

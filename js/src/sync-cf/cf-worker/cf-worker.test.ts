@@ -25,8 +25,10 @@ beforeAll(async () => {
     compatibilityDate: '2025-05-08',
     durableObjects: {
       SYNC_BACKEND_DO: { className: 'SyncBackendDO', useSQLite: true },
+      SYNC_BACKEND_D1: { className: 'SyncBackendD1', useSQLite: true },
       STORAGE_DO: { className: 'StorageDO', useSQLite: true },
     },
+    d1Databases: ['DB'],
     // Without it the runtime asks the network who it is.
     cf: false,
   })
@@ -35,9 +37,9 @@ beforeAll(async () => {
 afterAll(() => runtime?.dispose())
 
 let objects = 0
-const storageObject = () => {
+const storageObject = (kind: 'do' | 'd1' = 'do') => {
   objects += 1
-  const address = `${url}/storage/${objects}`
+  const address = `${url}/storage/${kind}/${objects}`
   const call = async (method: string, ...args: unknown[]) => {
     const response = await fetch(address, {
       method: 'POST',
@@ -59,20 +61,34 @@ const storageObject = () => {
   return { storage, call }
 }
 
-storageConformance('the SQLite of a Durable Object', async () => {
-  const { storage, call } = storageObject()
-  return {
-    storage,
-    async reopen() {
-      await call('reopen')
-      return storage
-    },
-    isOfOneStore: true,
-    async end() {},
-  }
-})
+for (const [name, kind] of [
+  ['the SQLite of a Durable Object', 'do'],
+  ['D1', 'd1'],
+] as const) {
+  storageConformance(name, async () => {
+    const { storage, call } = storageObject(kind)
+    // The tables of D1 are there for all objects: each test has its own.
+    const tables = (await call('d1', `SELECT name FROM sqlite_master WHERE name LIKE 'ev%'`)) as {
+      name: string
+    }[]
+    for (const table of tables) await call('d1', `DROP TABLE "${table.name}"`)
+    return {
+      storage,
+      async reopen() {
+        await call('reopen')
+        return storage
+      },
+      isOfOneStore: true,
+      async end() {},
+    }
+  })
+}
 
 wireConformance('a Cloudflare worker', async () => ({ url, async stop() {} }))
+wireConformance('a Cloudflare worker over D1', async () => ({
+  url: `${url}/d1`,
+  async stop() {},
+}))
 
 describe('data of @livestore/sync-cf 0.4', () => {
   test('is read as it is, events without arguments too, and goes on', async () => {
@@ -99,6 +115,52 @@ describe('data of @livestore/sync-cf 0.4', () => {
     expect(log.map(({ args }) => args)).toEqual(['{"id":"e1"}', 'null', '{"id":"e3"}'])
     expect(await storage.append('my-store', 3, eventsFrom(4, 20))).toEqual({ taken: true })
     expect(await call('sql', 'SELECT currentHead FROM context_7')).toEqual([{ currentHead: 23 }])
+  })
+})
+
+describe('a log in D1', () => {
+  test('is apart from that of a store with a like name', async () => {
+    const one = storageObject('d1')
+    const two = storageObject('d1')
+    await one.storage.append('a-b', 0, eventsFrom(1, 3))
+    await two.storage.append('a_b', 0, eventsFrom(1, 1))
+    await one.call('reopen')
+    await two.call('reopen')
+    expect((await one.storage.head('a-b')).head).toBe(3)
+    expect((await two.storage.head('a_b')).head).toBe(1)
+  })
+
+  test('goes on when its object died between the events and the head', async () => {
+    const { storage, call } = storageObject('d1')
+    await storage.append('died', 0, eventsFrom(1, 3))
+    await call('sql', 'UPDATE context_7 SET currentHead = 1')
+    await call('reopen')
+    expect((await storage.head('died')).head).toBe(3)
+    expect(await storage.append('died', 1, eventsFrom(2, 1))).toEqual({ taken: false, head: 3 })
+    expect(await storage.append('died', 3, eventsFrom(4, 1))).toEqual({ taken: true })
+  })
+
+  test('of @livestore/sync-cf 0.4 is read as it is', async () => {
+    const { storage, call } = storageObject('d1')
+    await call(
+      'd1',
+      'CREATE TABLE eventlog_7_old_store (seqNum integer primary key, ' +
+        'parentSeqNum integer not null, name text not null, args text, createdAt text not null, ' +
+        'clientId text not null, sessionId text not null) strict',
+    )
+    await call('d1', `INSERT INTO eventlog_7_old_store VALUES (1, 0, 'n', NULL, 't', 'c', 's')`)
+    await call(
+      'sql',
+      'CREATE TABLE context_7 (storeId text primary key, currentHead integer, backendId text) ' +
+        'strict',
+    )
+    await call('sql', `INSERT INTO context_7 VALUES ('old-store', 1, 'x_o3TqMJ0eEIoUIJT_Iqe')`)
+    expect(await storage.head('old-store')).toEqual({
+      head: 1,
+      backendId: 'x_o3TqMJ0eEIoUIJT_Iqe',
+    })
+    const [event] = await storage.read('old-store', 0, { events: 10, bytes: 1e6 })
+    expect(event).toMatchObject({ seqNum: 1, args: 'null' })
   })
 })
 
@@ -171,9 +233,9 @@ describe('the worker', () => {
     expect(seen).toEqual([{ token: 't', checked: true }])
   })
 
-  test('has no other storage than that of the object', () => {
-    const options = { storage: { _tag: 'd1', binding: 'DB' } } as never
-    expect(() => makeDurableObject(options)).toThrow('there is no storage "d1"')
+  test('has no other storage than those two', () => {
+    const options = { storage: { _tag: 'kv' } } as never
+    expect(() => makeDurableObject(options)).toThrow('"do-sqlite" or "d1", not "kv"')
   })
 
   test('keeps live pulls of many sockets in one order while they push', async () => {

@@ -18,12 +18,16 @@ import type { Caller } from '../../sync-server/payload-check.js'
 import { SyncServer } from '../../sync-server/sync-server.js'
 import { pong } from '../wire/replies.js'
 import { readSyncAddress } from '../wire/sync-url.js'
-import type { CfGlobals, CfWebSocket, DurableObjectState } from './cf-types.js'
+import type { CfGlobals, CfWebSocket, D1Database, DurableObjectState } from './cf-types.js'
+import { D1Storage } from './d1-storage.js'
 import { DurableStorage } from './durable-storage.js'
 
 export interface DurableObjectOptions extends SyncHooks {
-  /** SQLite of the Durable Object, which is all there is. */
-  readonly storage?: { readonly _tag: 'do-sqlite' } | undefined
+  /** SQLite of the Durable Object unless given; or a D1 database, by the name of its binding. */
+  readonly storage?:
+    | { readonly _tag: 'do-sqlite' }
+    | { readonly _tag: 'd1'; readonly binding: string }
+    | undefined
   /** Both unless given. */
   readonly enabledTransports?: ReadonlySet<'ws' | 'http' | 'do-rpc'> | undefined
   /** Request headers that hooks are given. */
@@ -63,19 +67,23 @@ export const makeDurableObject = (
   state: DurableObjectState,
   env: unknown,
 ) => SyncDurableObject) => {
-  const { _tag: storage = 'do-sqlite' } = options.storage ?? {}
-  if (storage !== 'do-sqlite') {
-    throw new TypeError(`makeDurableObject: there is no storage "${storage}", use do-sqlite`)
+  const { storage = { _tag: 'do-sqlite' } } = options
+  if (storage._tag !== 'do-sqlite' && storage._tag !== 'd1') {
+    const { _tag } = storage as { readonly _tag: unknown }
+    throw new TypeError(`makeDurableObject: storage is "do-sqlite" or "d1", not "${_tag}"`)
   }
   return class implements SyncDurableObject {
     readonly #state: DurableObjectState
     readonly #server: SyncServer
     readonly #connections = new Map<CfWebSocket, Connection>()
 
-    constructor(state: DurableObjectState, _env: unknown) {
+    constructor(state: DurableObjectState, env: unknown) {
       this.#state = state
       this.#server = new SyncServer({
-        storage: new DurableStorage(state.storage),
+        storage:
+          storage._tag === 'do-sqlite'
+            ? new DurableStorage(state.storage)
+            : new D1Storage(d1Of(env, storage.binding), state.storage),
         hooks: options,
         limits: options.limits,
         onProblem: (error) => console.error('the storage failed', error),
@@ -236,6 +244,13 @@ export const makeDurableObject = (
       return sql.exec(query, ...binds).toArray()
     }
   }
+}
+
+/** @throws Error naming the binding that is missing */
+const d1Of = (env: unknown, binding: string): D1Database => {
+  const database = (env as Record<string, D1Database | undefined>)[binding]
+  if (database === undefined) throw new Error(`there is no D1 database bound as ${binding}`)
+  return database
 }
 
 const bothTransports: ReadonlySet<string> = new Set(['ws', 'http'])

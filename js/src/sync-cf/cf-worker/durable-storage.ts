@@ -13,9 +13,7 @@
 import { newBackendId } from '../../sync-server/backend-id.js'
 import type { AppendOutcome, LogHead, StoredEvent, SyncStorage } from '../../sync-server/storage.js'
 import type { DurableObjectState } from './cf-types.js'
-
-/** A statement takes 100 parameters at most. */
-const rowsPerInsert = 14
+import { createContext, createEventlog, eventOf, insertsOf, plainTable } from './format-7.js'
 
 type Storage = DurableObjectState['storage']
 
@@ -41,8 +39,8 @@ export class DurableStorage implements SyncStorage {
     return this.#storage.transactionSync((): AppendOutcome => {
       const { head } = this.#head(storeId)
       if (head !== parent) return { taken: false, head }
-      for (let first = 0; first < events.length; first += rowsPerInsert) {
-        this.#insert(table, events.slice(first, first + rowsPerInsert))
+      for (const { query, binds } of insertsOf(table, events)) {
+        this.#storage.sql.exec(query, ...binds)
       }
       const last = (events.at(-1) as StoredEvent).seqNum
       this.#storage.sql.exec(
@@ -101,50 +99,14 @@ export class DurableStorage implements SyncStorage {
     return { head, backendId }
   }
 
-  #insert(table: string, events: readonly StoredEvent[]): void {
-    const rows = events.map(() => '(?, ?, ?, ?, ?, ?, ?)').join()
-    const columns = 'seqNum, parentSeqNum, name, args, createdAt, clientId, sessionId'
-    this.#storage.sql.exec(
-      `INSERT INTO "${table}" (${columns}) VALUES ${rows}`,
-      ...events.flatMap((event) => [
-        event.seqNum,
-        event.parentSeqNum,
-        event.name,
-        event.args,
-        event.createdAt,
-        event.clientId,
-        event.sessionId,
-      ]),
-    )
-  }
-
   /** The name of the store's table, which is made if it is not there. */
   #table(storeId: string): string {
     if (this.#closed) throw new Error('the storage has been closed')
-    const table = `eventlog_7_${storeId.replace(/[^a-zA-Z0-9]/g, '_')}`
+    const table = plainTable(storeId)
     if (this.#tables.has(table)) return table
-    const { sql } = this.#storage
-    sql.exec(
-      `CREATE TABLE IF NOT EXISTS "${table}" (seqNum INTEGER PRIMARY KEY, ` +
-        'parentSeqNum INTEGER NOT NULL, name TEXT NOT NULL, args TEXT, createdAt TEXT NOT NULL, ' +
-        'clientId TEXT NOT NULL, sessionId TEXT NOT NULL) STRICT',
-    )
-    sql.exec(
-      'CREATE TABLE IF NOT EXISTS context_7 ' +
-        '(storeId TEXT PRIMARY KEY, currentHead INTEGER, backendId TEXT) STRICT',
-    )
+    this.#storage.sql.exec(createEventlog(table))
+    this.#storage.sql.exec(createContext)
     this.#tables.add(table)
     return table
   }
 }
-
-const eventOf = (row: Record<string, unknown>): StoredEvent => ({
-  seqNum: Number(row.seqNum),
-  parentSeqNum: Number(row.parentSeqNum),
-  name: String(row.name),
-  // Events without arguments were stored as NULL.
-  args: row.args === null ? 'null' : String(row.args),
-  clientId: String(row.clientId),
-  sessionId: String(row.sessionId),
-  createdAt: String(row.createdAt),
-})

@@ -4,7 +4,9 @@
  */
 
 import { conformanceHooks } from '../../../sync-server/test/hooks.js'
-import type { DurableObjectState } from '../cf-types.js'
+import type { SyncStorage } from '../../../sync-server/storage.js'
+import type { D1Database, DurableObjectState } from '../cf-types.js'
+import { D1Storage } from '../d1-storage.js'
 import { DurableStorage } from '../durable-storage.js'
 import { makeDurableObject, makeWorker } from '../index.js'
 
@@ -13,37 +15,61 @@ export class SyncBackendDO extends makeDurableObject({
   http: { responseHeaders: { 'access-control-allow-origin': '*' } },
 }) {}
 
+/** The same over D1, below `/d1/`. */
+export class SyncBackendD1 extends makeDurableObject({
+  ...(conformanceHooks.onPush && { onPush: conformanceHooks.onPush }),
+  storage: { _tag: 'd1', binding: 'DB' },
+}) {}
+
 /** Calls of `SyncStorage` as JSON, and SQL. */
 export class StorageDO {
   readonly #state: DurableObjectState
-  #storage: DurableStorage
+  readonly #database: D1Database
+  #storage: SyncStorage | undefined
 
-  constructor(state: DurableObjectState) {
+  constructor(state: DurableObjectState, env: { readonly DB: D1Database }) {
     this.#state = state
-    this.#storage = new DurableStorage(state.storage)
+    this.#database = env.DB
   }
 
   async fetch(request: Request): Promise<Response> {
     const { method, args } = (await request.json()) as { method: string; args: unknown[] }
+    const open = () =>
+      new URL(request.url).pathname.startsWith('/storage/d1')
+        ? new D1Storage(this.#database, this.#state.storage)
+        : new DurableStorage(this.#state.storage)
+    if (method === 'reopen') this.#storage = undefined
+    this.#storage ??= open()
+    const storage = this.#storage
     try {
+      if (method === 'd1') {
+        const [query, ...binds] = args as [string, ...string[]]
+        const { results } = await this.#database
+          .prepare(query)
+          .bind(...binds)
+          .all()
+        return Response.json({ value: results })
+      }
       if (method === 'sql') {
         const [query, ...binds] = args as [string, ...string[]]
         return Response.json({ value: this.#state.storage.sql.exec(query, ...binds).toArray() })
       }
-      if (method === 'reopen') this.#storage = new DurableStorage(this.#state.storage)
-      const call = this.#storage[method as 'head'] as ((...args: unknown[]) => unknown) | undefined
-      return Response.json({ value: (await call?.apply(this.#storage, args)) ?? null })
+      const call = storage[method as 'head'] as ((...args: unknown[]) => unknown) | undefined
+      return Response.json({ value: (await call?.apply(storage, args)) ?? null })
     } catch (error) {
       return Response.json({ error: String(error) })
     }
   }
 }
 
-const sync = makeWorker({
-  syncBackendBinding: 'SYNC_BACKEND_DO',
-  enableCORS: true,
-  ...(conformanceHooks.validatePayload && { validatePayload: conformanceHooks.validatePayload }),
-})
+const workerWith = (syncBackendBinding: string) =>
+  makeWorker({
+    syncBackendBinding,
+    enableCORS: true,
+    ...(conformanceHooks.validatePayload && { validatePayload: conformanceHooks.validatePayload }),
+  })
+const sync = workerWith('SYNC_BACKEND_DO')
+const syncOverD1 = workerWith('SYNC_BACKEND_D1')
 
 interface Env {
   readonly STORAGE_DO: {
@@ -56,6 +82,9 @@ interface Env {
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const { pathname } = new URL(request.url)
+    if (pathname.startsWith('/d1/')) {
+      return syncOverD1.fetch(new Request(request.url.replace('/d1/', '/'), request), env)
+    }
     if (!pathname.startsWith('/storage/')) return sync.fetch(request, env)
     return env.STORAGE_DO.get(env.STORAGE_DO.idFromName(pathname)).fetch(request)
   },
