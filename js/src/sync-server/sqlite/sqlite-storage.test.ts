@@ -52,6 +52,18 @@ describe('the data directory', () => {
   })
 })
 
+test('a number beyond the last that a log can have is refused, and nothing beside it', async () => {
+  const storage = await SqliteStorage.open(directory, wasm)
+  const [beyond, beside] = await Promise.allSettled([
+    storage.append('a', 0, [eventAt(2 ** 40, { parentSeqNum: 0 })]),
+    storage.append('b', 0, [eventAt(2 ** 40 - 1, { parentSeqNum: 0 })]),
+  ])
+  expect([beyond.status, beside.status]).toEqual(['rejected', 'fulfilled'])
+  expect((await storage.read('b', 0, all)).map(({ seqNum }) => seqNum)).toEqual([2 ** 40 - 1])
+  expect(await storage.read('a', 0, all)).toEqual([])
+  await storage.close()
+})
+
 describe('group commit', () => {
   test('appends of one turn share a flush, of however many stores', async () => {
     const storage = await SqliteStorage.open(directory, wasm)

@@ -2,7 +2,7 @@
  * The logs of every store in one SQLite file: what `livestore-wasm serve` keeps its data in.
  *
  *     store  id, name, head, backendId          one row per store that was written to
- *     event  store, seqNum → parent, bytes, name, args, clientId, sessionId, createdAt
+ *     event  id → parent, bytes, name, args, clientId, sessionId, createdAt      id: store, seqNum
  *     meta   format, databaseId
  *
  * Appends of one turn of the event loop are one transaction and one flush, of however many stores:
@@ -23,6 +23,9 @@ import { openDatabaseFiles } from './node-files.js'
 const format = 1
 const fileName = 'sync.db'
 
+/** A million millions of events in a log, and eight million stores. */
+const seqNumBits = 40
+
 const schema = `
   CREATE TABLE IF NOT EXISTS meta (
     key TEXT PRIMARY KEY, value TEXT NOT NULL
@@ -32,11 +35,10 @@ const schema = `
     backendId TEXT NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS event (
-    store INTEGER NOT NULL, seqNum INTEGER NOT NULL, parentSeqNum INTEGER NOT NULL,
-    bytes INTEGER NOT NULL, name TEXT NOT NULL, args TEXT NOT NULL, clientId TEXT NOT NULL,
-    sessionId TEXT NOT NULL, createdAt TEXT NOT NULL,
-    PRIMARY KEY (store, seqNum)
-  ) STRICT, WITHOUT ROWID;
+    id INTEGER PRIMARY KEY, parentSeqNum INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    name TEXT NOT NULL, args TEXT NOT NULL, clientId TEXT NOT NULL, sessionId TEXT NOT NULL,
+    createdAt TEXT NOT NULL
+  ) STRICT;
 `
 
 interface Store {
@@ -113,6 +115,8 @@ export class SqliteStorage implements SyncStorage {
     events: readonly StoredEvent[],
   ): Promise<AppendOutcome> {
     this.#checkOpen()
+    const { seqNum } = events.at(-1) as StoredEvent
+    if (seqNum >= 2 ** seqNumBits) throw new Error(`a log ends at ${2 ** seqNumBits - 1}`)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ storeId, parent, events, resolve, reject })
       if (this.#waiting.length === 1) setImmediate(() => this.#appendWaiting())
@@ -128,19 +132,11 @@ export class SqliteStorage implements SyncStorage {
     if (id === 0) return []
     this.#checkOpen()
     const { sizes, events } = this.#statements
-    const found = this.#database.query<{ seqNum: number; bytes: number }>(sizes, [
-      id,
-      after,
-      limit.events,
-    ])
+    const found = this.#database.query<{ bytes: number }>(sizes, [id, after, limit.events])
     let bytes = 0
-    let last = after
-    for (const size of found) {
-      if (bytes >= limit.bytes) break
-      bytes += size.bytes
-      last = size.seqNum
-    }
-    return this.#database.query<StoredEvent>(events, [id, after, last])
+    let count = 0
+    while (count < found.length && bytes < limit.bytes) bytes += found[count++]!.bytes
+    return this.#database.query<StoredEvent>(events, [id, after, count])
   }
 
   /** Nobody else appends. */
@@ -243,6 +239,12 @@ export class SqliteStorage implements SyncStorage {
 /** Stores whose heads are remembered. */
 const storesMax = 100_000
 
+/** A rowid table is appended to with half the page writes of one whose key is both columns. */
+const idOf = (store: string, seqNum: string): string => `(${store} << ${seqNumBits}) + ${seqNum}`
+const seqNumOfId = `id & ${2 ** seqNumBits - 1}`
+/** ?1 the store, ?2 the number after which. */
+const inLog = `id > ${idOf('?1', '?2')} AND id < ${idOf('(?1 + 1)', '0')}`
+
 const prepare = (database: ServerDatabase) => ({
   store: database.prepare('SELECT id, head, backendId FROM store WHERE name = ?', [
     'id',
@@ -251,14 +253,11 @@ const prepare = (database: ServerDatabase) => ({
   ]),
   newStore: database.prepare('INSERT INTO store (name, head, backendId) VALUES (?, 0, ?)'),
   setHead: database.prepare('UPDATE store SET head = ? WHERE id = ?'),
-  newEvent: database.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-  sizes: database.prepare(
-    'SELECT seqNum, bytes FROM event WHERE store = ? AND seqNum > ? ORDER BY seqNum LIMIT ?',
-    ['seqNum', 'bytes'],
-  ),
+  newEvent: database.prepare(`INSERT INTO event VALUES (${idOf('?', '?')}, ?, ?, ?, ?, ?, ?, ?)`),
+  sizes: database.prepare(`SELECT bytes FROM event WHERE ${inLog} ORDER BY id LIMIT ?3`, ['bytes']),
   events: database.prepare(
-    'SELECT seqNum, parentSeqNum, name, args, clientId, sessionId, createdAt FROM event ' +
-      'WHERE store = ? AND seqNum > ? AND seqNum <= ? ORDER BY seqNum',
+    `SELECT ${seqNumOfId}, parentSeqNum, name, args, clientId, sessionId, createdAt FROM event ` +
+      `WHERE ${inLog} ORDER BY id LIMIT ?3`,
     ['seqNum', 'parentSeqNum', 'name', 'args', 'clientId', 'sessionId', 'createdAt'],
   ),
 })
