@@ -78,6 +78,76 @@ test('one that slept without news is sent nothing when it wakes', async () => {
   expect(sent).toEqual([])
 })
 
+test('who comes while a client that has gone is still appending hears of it', async () => {
+  const storage = new MemoryStorage()
+  const append = storage.append.bind(storage)
+  let release = (): void => {}
+  storage.append = async (...args) => {
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+    return append(...args)
+  }
+  const server = new SyncServer({ storage })
+  const gone = await connected({}, { server })
+  gone.push('0', wireEvents(1, 2))
+  await settle()
+  gone.connection.gone()
+  await settle()
+  const later = await connected({}, { server })
+  later.pull('0')
+  await settle()
+  expect(later.numbers()).toEqual([])
+  release()
+  await settle()
+  expect(later.numbers()).toEqual([1, 2])
+  later.connection.gone()
+  await settle()
+  expect(server.rooms).toBe(0)
+})
+
+test('a push whose client goes while a hook thinks about it is not appended unheard', async () => {
+  let decide = (): void => {}
+  const onPush = () =>
+    new Promise<void>((resolve) => {
+      decide = resolve
+    })
+  const storage = new MemoryStorage()
+  const server = new SyncServer({ storage, hooks: { onPush } })
+  const gone = await connected({}, { server })
+  gone.push('0', wireEvents(1, 2))
+  await settle()
+  gone.connection.gone()
+  await settle()
+  decide()
+  await settle()
+  expect((await storage.head('s')).head).toBe(0)
+  expect(gone.sent).toEqual([])
+})
+
+test('a payload that is not valid any more ends a quiet live pull too', async () => {
+  let isValid = true
+  const { server, sent, closed, pull } = await connected({
+    limits: { payloadValidMs: 0 },
+    hooks: {
+      validatePayload() {
+        if (!isValid) throw new Error('expired')
+      },
+    },
+  })
+  pull('0')
+  await settle()
+  await server.recheckAll()
+  expect(closed).toEqual([])
+  isValid = false
+  await server.recheckAll()
+  expect(JSON.parse(sent.at(-1) as string).exit.cause.error.cause).toEqual({
+    name: 'UnauthorizedError',
+    message: 'expired',
+  })
+  expect(closed).toEqual([[4401, 'the payload is not valid any more']])
+})
+
 test('a client that does not read is disconnected, and costs no more', async () => {
   const { connection, closed, sent, pull } = await connected(
     { limits: { sendBytesPendingMax: 1000 } },

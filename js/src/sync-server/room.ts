@@ -42,6 +42,7 @@ export class Room {
   #head: number
   #waiting: WaitingPush[] = []
   #appending = false
+  readonly #idlers: (() => void)[] = []
   /** What the storage said of its head while an append was under way. */
   #heard = 0
   #closed = false
@@ -98,6 +99,7 @@ export class Room {
    * @throws (as a rejection) what the storage throws; nobody knows then whether they were appended
    */
   push(events: readonly StoredEvent[], json: readonly EventJson[]): Promise<PushOutcome> {
+    if (this.#closed) return Promise.reject(new Error('the connection has been closed'))
     const parent = (events[0] as StoredEvent).parentSeqNum
     return new Promise((resolve, reject) => {
       this.#waiting.push({ parent, events, json, resolve, reject })
@@ -115,6 +117,15 @@ export class Room {
       this.#advance(this.#heard)
     }
     this.#appending = false
+    for (const resolve of this.#idlers.splice(0)) resolve()
+  }
+
+  /**
+   * Resolves when no append is under way: a room that is closed earlier would tell nobody of it.
+   */
+  idle(): Promise<void> {
+    if (!this.#appending) return Promise.resolve()
+    return new Promise((resolve) => this.#idlers.push(resolve))
   }
 
   /** The first that waits, and those after it that continue it. */

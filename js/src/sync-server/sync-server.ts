@@ -154,10 +154,17 @@ export class SyncServer {
     return opening
   }
 
+  /** The room stays while it appends: whoever comes meanwhile has to hear of it. */
   #leaveRoom(storeId: string, open: OpenRoom): void {
     open.users -= 1
     if (open.users > 0) return
-    if (this.#rooms.get(storeId) === open) this.#rooms.delete(storeId)
-    void open.room.then((room) => room.close()).catch(() => {})
+    void open.room
+      .then(async (room) => {
+        await room.idle()
+        if (open.users > 0 || this.#rooms.get(storeId) !== open) return
+        this.#rooms.delete(storeId)
+        room.close()
+      })
+      .catch(() => {})
   }
 }

@@ -98,18 +98,17 @@ export const main = async (args: readonly string[]): Promise<void> => {
     return
   }
   const log = makeLog(options.log)
+  // Listening for signals comes first: who reads that it listens may stop it at once.
+  const stopped = new Promise<void>((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
   try {
     const server = await serve({ ...options, log })
-    const stop = (): void => {
-      server.close().catch((error) => {
-        log('error', 'could not stop cleanly', { error: String(error) })
-        process.exitCode = 1
-      })
-    }
-    process.once('SIGTERM', stop)
-    process.once('SIGINT', stop)
+    await stopped
+    await server.close()
   } catch (error) {
-    log('error', 'could not start', { error: (error as Error).message })
+    log('error', 'failed', { error: (error as Error).message })
     process.stderr.write(`livestore-wasm: ${(error as Error).message}\n`)
     process.exitCode = 1
   }

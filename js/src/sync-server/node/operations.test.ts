@@ -63,7 +63,8 @@ test('health and metrics tell how the server is', async () => {
   expect(text).toContain('# TYPE livestore_sync_pushes counter\n')
   expect(text).toContain('livestore_sync_stores 1\n')
   await client.close()
-  await expect.poll(async () => (await get(`${url}/metrics`)).text).toContain('stores 0\n')
+  const metrics = async () => (await get(`${url}/metrics`)).text
+  await expect.poll(metrics, { timeout: 15_000 }).toContain('stores 0\n')
 })
 
 test('a frame that is too large ends its connection with the code for that', async () => {

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as esbuild from 'esbuild'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { none, WireClient, wireEvents } from '../test/wire-client.js'
+
+// Processes start slowly on a machine that is busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 })
 
 /** The command as npm installs it: one process, its files beside it. */
 const folder = mkdtempSync(join(tmpdir(), 'livestore-process-'))
@@ -65,7 +68,7 @@ const start = async (data: string, ...args: string[]) => {
         if (child.exitCode !== null) throw new Error(`it ended: ${output.text}`)
         return output.text
       },
-      { timeout: 15_000 },
+      { timeout: 40_000 },
     )
     .toMatch(address)
   return { child, output, url: address.exec(output.text)?.[1] as string }

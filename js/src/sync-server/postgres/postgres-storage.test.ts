@@ -38,7 +38,7 @@ wireConformance('Node and PostgreSQL', async () => {
   return { url: server.url, stop: () => server.close() }
 })
 
-describe('servers that share a database', () => {
+describe('servers that share a database', { timeout: 60_000 }, () => {
   test('set it up together, and once', async () => {
     const url = newDatabase()
     const all = await Promise.all([1, 2, 3, 4].map(() => PostgresStorage.open(url)))
@@ -80,7 +80,8 @@ describe('servers that share a database', () => {
     await expect(storage.head('s')).rejects.toThrow()
     expect((await fetch(`${one.url}/health`)).status).toBe(503)
     await postgres.start()
-    await expect.poll(async () => (await fetch(`${one.url}/health`)).status).toBe(200)
+    const health = async () => (await fetch(`${one.url}/health`)).status
+    await expect.poll(health, { timeout: 30_000 }).toBe(200)
     // By another server, perhaps before this one listens again.
     expect(await storage.append('s', 10, eventsFrom(11, 5))).toEqual({ taken: true })
     expect((await live.next()).batch).toHaveLength(5)

@@ -33,7 +33,7 @@ export const eventsFrom = (first: number, count: number): StoredEvent[] =>
 const all = { events: 1000, bytes: 10_000_000 }
 
 export const storageConformance = (name: string, open: () => Promise<StorageUnderTest>): void => {
-  describe(`the storage over ${name}`, () => {
+  describe(`the storage over ${name}`, { timeout: 60_000 }, () => {
     let under: StorageUnderTest
     let storage: SyncStorage
     beforeEach(async () => {
@@ -151,7 +151,7 @@ export const storageConformance = (name: string, open: () => Promise<StorageUnde
         const stop = storage.watch('s', (head) => heads.push(head))
         expect((await storage.head('s')).head).toBe(0)
         expect(await other.append('s', 0, eventsFrom(1, 2))).toEqual({ taken: true })
-        await expect.poll(() => heads.at(-1)).toBe(2)
+        await expect.poll(() => heads.at(-1), { timeout: 20_000 }).toBe(2)
         expect(await storage.append('s', 0, eventsFrom(1, 1))).toEqual({ taken: false, head: 2 })
         expect(await storage.read('s', 0, all)).toEqual(eventsFrom(1, 2))
         stop()

@@ -32,7 +32,8 @@ const range = (first: number, last: number): number[] =>
   Array.from({ length: last - first + 1 }, (_, index) => first + index)
 
 export const wireConformance = (name: string, start: () => Promise<ServerUnderTest>): void => {
-  describe(`the protocol over ${name}`, () => {
+  // Real sockets, disks and processes on a machine that may be busy.
+  describe(`the protocol over ${name}`, { timeout: 60_000 }, () => {
     let server: ServerUnderTest
     let stores = 0
     let storeId = ''
