@@ -11,15 +11,26 @@ import { defineConfig } from 'vitest/config'
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
+/** Sources that load a wasm from beside them, as they do in dist/, and where CMake builds it. */
+const BUILT = [
+  { in: '/js/src/wasm/compile.ts', file: './livestore.wasm', built: 'livestore.wasm' },
+  {
+    in: '/js/src/sync-server/node/serve.ts',
+    file: './sync-server-db.wasm',
+    built: 'sync_server_db.wasm',
+  },
+]
+
 /** Beside the sources there is no wasm, as there is in dist/: take the one that CMake built. */
 const engineFromBuild: Plugin = {
   name: 'engine-from-build',
   enforce: 'pre',
   transform(code, id) {
-    if (!id.endsWith('/js/src/wasm/compile.ts')) return undefined
-    const inPackage = "new URL('./livestore.wasm', import.meta.url)"
+    const found = BUILT.find((entry) => id.endsWith(entry.in))
+    if (found === undefined) return undefined
+    const inPackage = `new URL('${found.file}', import.meta.url)`
     if (!code.includes(inPackage)) throw new Error(`${id} no longer says ${inPackage}`)
-    const built = new URL('./build/wasm-release/wasm/livestore.wasm', import.meta.url)
+    const built = new URL(`./build/wasm-release/wasm/${found.built}`, import.meta.url)
     return { code: code.replace(inPackage, `new URL('${built}')`), map: null }
   },
 }
@@ -38,6 +49,9 @@ export default defineConfig({
         replacement: source('./js/src/sync-cf/client/index.ts'),
       },
       { find: 'livestore-wasm/testing', replacement: source('./js/src/testing/index.ts') },
+        find: 'livestore-wasm/sync-server',
+        replacement: source('./js/src/sync-server/node/index.ts'),
+      },
       { find: 'livestore-wasm/effect', replacement: source('./js/src/effect/index.ts') },
     ],
   },

@@ -41,7 +41,10 @@ const WASM_INCLUDES_FILES = [
   'core/state/materializer.h',
   'core/sync/sync_backend.h',
   'core/sqlite/storage_pool.h',
+  'core/sqlite/vfs_environment.h',
 ]
+/** The database of the sync server is SQLite without the engine. */
+const WASM_INCLUDES_SERVER = ['core/sqlite/database.h', 'core/sqlite/pool_vfs.h']
 /** And what its tests do: the suite that native tests run over memory. */
 const WASM_INCLUDES_TESTS = ['core/sqlite/vfs_conformance.h']
 
@@ -96,6 +99,17 @@ export const TS_IMPORTS = [
     packages: [],
   },
   { part: 'js/src/effect/', ours: ['js/src/'], packages: ['effect'] },
+  // What decides runs on Node and on Cloudflare; sockets and storages have rooms of their own.
+  { part: 'js/src/sync-server/', ours: ['js/src/sync', 'js/src/errors.ts'], packages: [] },
+  { part: 'js/src/sync-cf/wire/', ours: ['js/src/sync-cf/wire/'], packages: [] },
+  { part: 'js/src/sync-cf/cf-worker/', ours: ['js/src/sync'], packages: [] },
+  { part: 'js/src/sync-server/node/', ours: ['js/src/sync'], packages: ['node:', 'ws'] },
+  {
+    part: 'js/src/sync-server/sqlite/',
+    ours: ['js/src/sync-server/', 'js/src/wasm/'],
+    packages: ['node:'],
+  },
+  { part: 'js/src/sync-server/postgres/', ours: ['js/src/sync-server/'], packages: ['pg'] },
   { part: 'js/', ours: ['js/src/'], packages: ['nanoid', '@preact/signals-core'] },
   // The schema is here because materializers and event codecs are resolved in the worker; the
   // leader's message loop and its syncing are shared with the in-memory adapter, which runs them on
@@ -184,6 +198,7 @@ function mayInclude(path, folder, target) {
     return (
       WASM_INCLUDES.some((prefix) => target.startsWith(prefix)) ||
       WASM_INCLUDES_FILES.includes(target) ||
+      (path.startsWith('wasm/server/') && WASM_INCLUDES_SERVER.includes(target)) ||
       (path.startsWith('wasm/test/') && WASM_INCLUDES_TESTS.includes(target))
     )
   }

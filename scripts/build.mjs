@@ -22,7 +22,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { cmakeBuild } from './lib/cmake.mjs'
-import { ENTRIES, EXTERNAL, scriptOf, scriptsOf } from './lib/entries.mjs'
+import { ENTRIES, EXTERNAL, isExported, scriptOf, scriptsOf } from './lib/entries.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
 import { Failure, main, Steps } from './lib/terminal.mjs'
@@ -51,6 +51,8 @@ const INPUTS = [
   'tsconfig.build.worker.json',
   'build/wasm-release/wasm/livestore.mjs',
   'build/wasm-release/wasm/livestore.wasm',
+  'build/wasm-release/wasm/sync_server_db.mjs',
+  'build/wasm-release/wasm/sync_server_db.wasm',
 ]
 
 function* filesUnder(path) {
@@ -106,6 +108,10 @@ const withoutOwnAddress = {
   },
 }
 
+/** What is bundled of CommonJS, the package ws, asks for modules of Node by `require`. */
+const REQUIRE_IN_MODULES =
+  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
+
 async function bundle(kind) {
   const esbuild = await import('esbuild')
   const entries = ENTRIES.filter((entry) => entry.bundle === kind)
@@ -114,7 +120,8 @@ async function bundle(kind) {
     bundle: true,
     format: 'esm',
     target: 'es2022',
-    platform: kind === 'node' ? 'node' : 'browser',
+    platform: kind === 'node' || kind === 'server' ? 'node' : 'browser',
+    banner: kind === 'server' ? { js: REQUIRE_IN_MODULES } : {},
     external: [...EXTERNAL, ...EXTERNAL.map((name) => `${name}/*`)],
     outdir: DIST,
     chunkNames: 'chunk-[hash]',
@@ -125,7 +132,7 @@ async function bundle(kind) {
   }
   const points = (list) => Object.fromEntries(list.map(({ name, source }) => [name, source]))
   const runs =
-    kind === 'shared'
+    kind === 'shared' || kind === 'server'
       ? [{ ...shared, entryPoints: points(entries), splitting: true }]
       : entries.map((entry) => ({ ...shared, entryPoints: points([entry]) }))
   for (const options of runs) {
@@ -195,8 +202,11 @@ function copyDeclarations(entry) {
       }
     }
   }
-  const types = `./types/${entry.source.replace(/\.ts$/, '.js')}`
-  writeFileSync(join(DIST, `${entry.name}.d.ts`), `export * from '${types}'\n`)
+  const target = join(DIST, `${entry.name}.d.ts`)
+  const types = join(DIST, 'types', entry.source.replace(/\.ts$/, '.js'))
+  const from = relative(dirname(target), types).replaceAll('\\', '/')
+  mkdirSync(dirname(target), { recursive: true })
+  writeFileSync(target, `export * from '${from.startsWith('.') ? from : `./${from}`}'\n`)
 }
 
 /** Gzipped sizes of what an app loads, for the eye. */
@@ -207,7 +217,7 @@ function sizes() {
     const scripts = ENTRIES.filter(isCounted).flatMap((entry) => scriptsOf(DIST, entry))
     return [...new Set(scripts)].reduce((sum, name) => sum + gzip(join(DIST, name)), 0)
   }
-  const worker = total(({ name }) => name.includes('worker'))
+  const worker = total(({ name }) => name.includes('worker') && name !== 'sync-cf/cf-worker')
   const scripts = total(({ name }) => ['index', 'adapter-web', 'react', 'effect'].includes(name))
   const wasm = gzip(join(DIST, 'livestore.wasm'))
   const parts = `wasm ${kilobytes(wasm)}, page ${kilobytes(scripts)}, workers ${kilobytes(worker)}`
@@ -229,14 +239,17 @@ export async function build({ quiet = false } = {}) {
   rmSync(DIST, { recursive: true, force: true })
   mkdirSync(DIST, { recursive: true })
   await steps.run('JavaScript', async () => {
-    for (const kind of ['shared', 'alone', 'node']) await bundle(kind)
+    for (const kind of ['shared', 'alone', 'node', 'server', 'edge']) await bundle(kind)
   })
   await steps.run('declarations', async (tell) => {
     await emitDeclarations(tell)
-    for (const entry of ENTRIES) copyDeclarations(entry)
+    for (const entry of ENTRIES.filter(isExported)) copyDeclarations(entry)
   })
   await steps.run('package', async () => {
     copyFileSync(join(ENGINE, 'livestore.wasm'), join(DIST, 'livestore.wasm'))
+    copyFileSync(join(ENGINE, 'sync_server_db.wasm'), join(DIST, 'sync-server-db.wasm'))
+    // Its licence asks to be there wherever the package is bundled.
+    copyFileSync(join(ROOT, 'node_modules', 'ws', 'LICENSE'), join(DIST, 'LICENSE-ws'))
     writeFileSync(STAMP, inputHash())
     return sizes()
   })

@@ -7,7 +7,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ENTRIES, pathOf, scriptOf, scriptsOf } from './lib/entries.mjs'
+import { ENTRIES, isExported, pathOf, scriptOf, scriptsOf } from './lib/entries.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
 import { Failure } from './lib/terminal.mjs'
@@ -16,7 +16,7 @@ import { Failure } from './lib/terminal.mjs'
 const TARBALL_BYTES_MAX = 1_600_000
 
 /** Entries that start something when imported, need a package of the app, or are for workers. */
-const NOT_IN_NODE = ['worker', 'shared-worker', 'sync-cf-client', 'react', 'effect', 'vite']
+const NOT_IN_NODE = ['worker', 'shared-worker', 'sync-cf-client', 'react', 'effect', 'vite', 'cli']
 
 /** @throws Failure naming what is wrong with the package. Resolves to its size. */
 export async function checkTarball(tell) {
@@ -46,9 +46,10 @@ async function pack(folder, tell) {
   const paths = packed.files.map((file) => file.path)
   const expected = ENTRIES.flatMap((entry) => [
     `dist/${scriptOf(entry)}`,
-    `dist/${entry.name}.d.ts`,
+    ...(isExported(entry) ? [`dist/${entry.name}.d.ts`] : []),
   ])
-  expected.push('dist/livestore.wasm', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md')
+  expected.push('dist/livestore.wasm', 'dist/sync-server-db.wasm', 'dist/LICENSE-ws')
+  expected.push('package.json', 'README.md', 'LICENSE', 'CHANGELOG.md')
   const missing = expected.filter((path) => !paths.includes(path))
   if (missing.length > 0) {
     throw new Failure(`The tarball lacks ${missing.join(', ')}.`, 'build it, or mend `files`.')
@@ -112,7 +113,15 @@ async function importEntries(folder, tell) {
 }
 
 async function checkTypes(folder, tell) {
-  const consumer = ['.', './adapter-web', './worker', './sync-cf/client', './testing']
+  const consumer = [
+    '.',
+    './adapter-web',
+    './worker',
+    './sync-cf/client',
+    './testing',
+    './sync-server',
+    './sync-cf/cf-worker',
+  ]
     .map((entry) => `livestore-wasm${entry.slice(1)}`)
     .map((specifier, index) => `export * as entry${index} from '${specifier}'`)
     .join('\n')

@@ -3,7 +3,9 @@
  *
  * `bundle` says how an entry's JavaScript is made. Entries that share chunks give an app one copy
  * of what they have in common: a page that imports several, and a worker that imports its schema
- * too. The shared worker, which imports nothing of the app, and the Vite plugin stand alone.
+ * too. The shared worker, which imports nothing of the app, and the Vite plugin stand alone; what
+ * runs as a server of Node shares chunks of its own, and Cloudflare gets one file. An entry that is
+ * not `exported` is a program.
  *
  * What an app's worker imports is a `.jsx` without any JSX in it. Vite bundles dependencies in
  * advance if they end in `.js`; it meets these only when the page starts its worker, and Vite 7
@@ -30,10 +32,14 @@ export const ENTRIES = [
   { name: 'worker', source: 'worker/src/leader-worker.ts', bundle: 'shared', extension: '.jsx' },
   { name: 'shared-worker', source: 'shared-worker/src/shared-worker.ts', bundle: 'alone' },
   { name: 'vite', source: 'devtools/src/node/plugin.ts', bundle: 'node' },
+  { name: 'sync-server', source: 'js/src/sync-server/node/index.ts', bundle: 'server' },
+  { name: 'sync-cf/cf-worker', source: 'js/src/sync-cf/cf-worker/index.ts', bundle: 'edge' },
+  { name: 'cli', source: 'js/src/sync-server/node/bin.ts', bundle: 'server', exported: false },
 ]
 
 /** What an app imports it by, behind the name of the package; `path` where it is not the name. */
 export const pathOf = ({ name, path = name }) => path
+export const isExported = ({ exported = true }) => exported
 
 /** The file of an entry in dist/. */
 export const scriptOf = ({ name, extension = '.js' }) => `${name}${extension}`
@@ -51,4 +57,4 @@ export function scriptsOf(dist, entry) {
 }
 
 /** Packages that the app brings; everything else is bundled. */
-export const EXTERNAL = ['react', 'effect', 'vite']
+export const EXTERNAL = ['react', 'effect', 'vite', 'pg']

@@ -6,7 +6,7 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { ROOT } from './paths.mjs'
@@ -158,6 +158,16 @@ function hasCmake() {
 
 const clangRuntime = `/usr/lib/llvm-${LLVM_VERSION}/lib/clang/${LLVM_VERSION}/lib/linux`
 
+/** Debian keeps the programs of PostgreSQL off the PATH, by version. */
+function hasPostgres() {
+  const debian = '/usr/lib/postgresql'
+  const versions = existsSync(debian) ? readdirSync(debian) : []
+  return (
+    which('initdb') !== undefined ||
+    versions.some((version) => existsSync(join(debian, version, 'bin', 'initdb')))
+  )
+}
+
 /**
  * What has to be on the machine beside node, npm packages and Emscripten. `apt` are Debian's names;
  * elsewhere the person is told `name`. `build` is needed to build the package, the rest for tests.
@@ -202,6 +212,7 @@ export const MACHINE = [
   { name: 'Chromium', apt: ['chromium'], present: findChromium },
   { name: 'Firefox', apt: ['firefox-esr'], present: findFirefox },
   { name: 'ps', apt: ['procps'], present: () => which('ps') },
+  { name: 'PostgreSQL', apt: ['postgresql'], present: hasPostgres },
 ]
 
 /** True when node_modules holds what package-lock.json says. */

@@ -6,6 +6,8 @@
 
 #pragma once
 
+#include <string_view>
+
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 
@@ -21,5 +23,7 @@ void SetOutput(BytesView view);
 void SetOutput(Bytes bytes);
 // error := code:u32 message_bytes:u32 message. Returns -1, which is what the export then returns.
 int SetErrorOutput(const Error& error);
+// length:u32 utf8, padded to 4.
+void WriteText(ByteWriter& writer, std::string_view text);
 
 }  // namespace livestore::wasm

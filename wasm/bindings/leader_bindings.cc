@@ -4,7 +4,6 @@
 // by hand; wasm/test/bindings.test.ts fails when the two differ.
 
 #include <emscripten/bind.h>
-#include <emscripten/em_js.h>
 
 #include <memory>
 #include <optional>
@@ -19,27 +18,13 @@
 #include "wasm/convert/js_object.h"
 #include "wasm/convert/reply.h"
 #include "wasm/convert/values.h"
+#include "wasm/vfs/host_environment.h"
 #include "wasm/vfs/opfs_pool.h"
 
 namespace livestore::wasm {
 namespace {
 
 using emscripten::val;
-
-// clang-format off
-EM_JS(double, ls_host_now_ms, (), { return Date.now(); })
-EM_JS(void, ls_host_random_bytes, (uint8_t* out, uint32_t size), {
-  crypto.getRandomValues(HEAPU8.subarray(out, out + size));
-})
-// clang-format on
-
-VfsEnvironment BrowserEnvironment() {
-  return {
-      .now_ms = [](void*) { return static_cast<int64_t>(ls_host_now_ms()); },
-      .random_bytes = [](void*, uint8_t* out,
-                         size_t size) { ls_host_random_bytes(out, static_cast<uint32_t>(size)); },
-      .context = nullptr};
-}
 
 // Owns the engine object, its files and its slot. Members end in reverse order: the leader closes
 // its databases before the VFS goes, and the VFS before the pool.
@@ -61,7 +46,7 @@ class LeaderHandle {
   LeaderHandle& operator=(const LeaderHandle&) = delete;
 
   Result<void> Open(LeaderOptions options) {
-    vfs_ = LS_TRY(PoolVfs::Create(*pool_, BrowserEnvironment()));
+    vfs_ = LS_TRY(PoolVfs::Create(*pool_, HostEnvironment()));
     options.vfs_name = vfs_->name();
     leader_ = LS_TRY(Leader::Open(std::move(options), materializer_));
     SlotAt(slot_).leader = leader_.get();
@@ -298,7 +283,7 @@ val CountersToJs(const LeaderHandle& handle) {
 EMSCRIPTEN_BINDINGS(leader) {
   // For the databases of sessions too, which have no VFS of their own, and for SQLite's random
   // generator, which is one for the whole module.
-  SetProcessEnvironment(BrowserEnvironment());
+  SetProcessEnvironment(HostEnvironment());
 
   emscripten::class_<LeaderHandle>("Leader")
       .class_function("create", &Create, emscripten::allow_raw_pointers())

@@ -217,11 +217,30 @@ export interface LivestoreHost {
   readonly storage: (readonly { readonly name: string; readonly handle: StorageHandle }[])[]
 }
 
-export interface EngineModule {
+/** What every module has: its memory, and the buffers through which packed bytes cross. */
+export interface PackedModule {
   readonly HEAPU8: Uint8Array
   readonly HEAPU32: Uint32Array
   readonly HEAPF64: Float64Array
 
+  _ls_input(bytes: number): number
+  _ls_batch(bytes: number): number
+  _ls_output(): number
+  _ls_output_size(): number
+}
+
+/** The module of the sync server's database (wasm/server/database_exports.cc). */
+export interface DatabaseModule extends PackedModule {
+  _ls_db_open(pool: number, nameBytes: number): number
+  _ls_db_close(): void
+  _ls_db_reopen(): number
+  _ls_db_exec(sqlBytes: number): number
+  _ls_db_prepare(sqlBytes: number): number
+  _ls_db_run(statement: number, bindsBytes: number): number
+  _ls_db_query(statement: number, bindsBytes: number): number
+}
+
+export interface EngineModule extends PackedModule {
   readonly ClientSession: { create(): ClientSessionHandle }
   readonly Leader: {
     /** A pool number below 0 keeps the files in memory. */
@@ -229,10 +248,6 @@ export interface EngineModule {
     fileNames(): string[]
   }
 
-  _ls_input(bytes: number): number
-  _ls_batch(bytes: number): number
-  _ls_output(): number
-  _ls_output_size(): number
   _ls_prepare(slot: number, sqlBytes: number): number
   _ls_query(slot: number, statement: number, bindsBytes: number): number
   _ls_commit(slot: number, bytes: number): number
@@ -248,7 +263,8 @@ export interface EngineModule {
 }
 
 export interface ModuleOptions {
-  readonly livestoreHost: LivestoreHost
+  /** The database module asks for the storage alone. */
+  readonly livestoreHost: LivestoreHost | Pick<LivestoreHost, 'storage'>
   /** Instantiates the module's wasm; called once by the glue. */
   instantiateWasm(
     imports: WebAssembly.Imports,

@@ -8,7 +8,7 @@
  * Views of wasm memory are taken anew in every function, because any engine call may move it.
  */
 
-import type { EngineModule } from '../../../wasm/types/module.js'
+import type { PackedModule } from '../../../wasm/types/module.js'
 import { LiveStoreError } from '../errors.js'
 import type {
   Binds,
@@ -37,7 +37,7 @@ const align8 = (size: number): number => (size + 7) & ~7
 
 /** Where a writer puts its bytes: `reserve` returns the address of at least that many. */
 export interface Target {
-  readonly module: EngineModule
+  readonly module: PackedModule
   reserve(bytes: number): number
 }
 
@@ -109,7 +109,7 @@ const bindsRoom = (values: readonly BindValue[]): number => {
 
 /** Writes packed binds at `address`, which has `bindsRoom(values)` bytes; returns the end. */
 const writeBinds = (
-  module: EngineModule,
+  module: PackedModule,
   address: number,
   values: readonly BindValue[],
 ): number => {
@@ -239,7 +239,7 @@ export const writeNewEvents = (
 }
 
 /** Reads the error that a raw export left in the output. */
-export const readError = (module: EngineModule): { code: number; message: string } => {
+export const readError = (module: PackedModule): { code: number; message: string } => {
   const output = module._ls_output()
   const bytes = module.HEAPU32[(output >> 2) + 1] as number
   return {
@@ -249,7 +249,7 @@ export const readError = (module: EngineModule): { code: number; message: string
 }
 
 /** Reads what `ls_prepare` left in the output for statement `id`. */
-export const readStatementInfo = (module: EngineModule, id: number): StatementInfo => {
+export const readStatementInfo = (module: PackedModule, id: number): StatementInfo => {
   const output = module._ls_output()
   const words = module.HEAPU32
   let at = output + 16
@@ -271,7 +271,7 @@ export const readStatementInfo = (module: EngineModule, id: number): StatementIn
 }
 
 /** Reads a list of numbers from the output. */
-export const readIds = (module: EngineModule): number[] => {
+export const readIds = (module: PackedModule): number[] => {
   const output = module._ls_output() >> 2
   const count = module.HEAPU32[output] as number
   return count === 0 ? [] : Array.from(module.HEAPU32.subarray(output + 1, output + 1 + count))
@@ -297,7 +297,7 @@ const rowTemplate = (columns: readonly string[]): Record<string, unknown> =>
  * @throws whatever a decoder of `shape` throws.
  */
 export const readRows = (
-  module: EngineModule,
+  module: PackedModule,
   columns: readonly string[],
   { decoders, pluck = false }: RowShape,
 ): unknown[] => {

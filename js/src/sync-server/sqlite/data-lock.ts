@@ -1,0 +1,67 @@
+/**
+ * One process per data directory: a file that holds the owner's process id. A file that a dead
+ * process left behind is taken over; the system's own locks are out of Node's reach.
+ */
+
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** @throws Error naming the process that has the directory. Returns what gives it back. */
+export const lockDirectory = (directory: string): (() => void) => {
+  const lock = join(directory, 'lock')
+  const mine = join(directory, `lock-${process.pid}`)
+  writeFileSync(mine, `${process.pid}\n`)
+  try {
+    takeLock(lock, mine)
+  } finally {
+    rmSync(mine, { force: true })
+  }
+  heldHere.add(lock)
+  return () => {
+    if (heldHere.delete(lock)) rmSync(lock, { force: true })
+  }
+}
+
+const takeLock = (lock: string, mine: string): void => {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      // A link is made whole or not at all, and never over another file.
+      linkSync(mine, lock)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const owner = ownerOf(lock)
+    if (owner !== undefined && isAlive(owner, lock)) {
+      throw new Error(`another server (process ${owner}) has this data directory open`)
+    }
+    if (attempt > 10) throw new Error(`the file ${lock} cannot be taken over`)
+    if (owner !== undefined) {
+      renameSync(lock, `${mine}-stale`)
+      rmSync(`${mine}-stale`, { force: true })
+    }
+  }
+}
+
+/** Undefined when the file has just gone. */
+const ownerOf = (lock: string): number | undefined => {
+  try {
+    return Number.parseInt(readFileSync(lock, 'utf8'), 10) || 0
+  } catch {
+    return undefined
+  }
+}
+
+/** In a container a server may have the number that the one before it had: it is not that one. */
+const isAlive = (pid: number, lock: string): boolean => {
+  if (pid === process.pid) return heldHere.has(lock)
+  try {
+    process.kill(pid, 0)
+    return pid > 0
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Locks of this process. */
+const heldHere = new Set<string>()
