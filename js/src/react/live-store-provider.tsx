@@ -33,6 +33,12 @@ export interface LiveStoreProviderProps {
   readonly confirmUnsavedChanges?: boolean | undefined
   readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
   readonly onError?: ((error: LiveStoreError) => void) | undefined
+  /** Taken for apps of LiveStore 0.3; without effect here. */
+  readonly disableDevtools?: boolean | 'auto' | undefined
+  /** Taken for apps of LiveStore 0.3; without effect here. */
+  readonly otelOptions?: unknown
+  /** Taken for apps of LiveStore 0.3; without effect here. */
+  readonly debug?: { readonly instanceId?: string | undefined } | undefined
   /** Rendered while the store is running. */
   readonly children?: ReactNode
 }
