@@ -16,7 +16,7 @@ import { Failure } from './lib/terminal.mjs'
 const TARBALL_BYTES_MAX = 1_600_000
 
 /** Entries that start something when imported, or need a package of the app. */
-const NOT_IN_NODE = ['worker', 'shared-worker', 'react', 'effect', 'vite']
+const NOT_IN_NODE = ['worker', 'shared-worker', 'react', 'solid', 'svelte', 'vue', 'effect', 'vite']
 
 /** @throws Failure naming what is wrong with the package. Resolves to its size. */
 export async function checkTarball(tell) {

@@ -18,6 +18,10 @@ export const ENTRIES = [
   { name: 'index', source: 'js/src/index.ts', bundle: 'shared' },
   { name: 'adapter-web', source: 'js/src/adapter-web/index.ts', bundle: 'shared' },
   { name: 'react', source: 'js/src/react/index.ts', bundle: 'shared' },
+  { name: 'solid', source: 'js/src/solid/index.ts', bundle: 'shared' },
+  { name: 'svelte', source: 'js/src/svelte/index.ts', bundle: 'shared' },
+  { name: 'vue', source: 'js/src/vue/index.ts', bundle: 'shared' },
+  { name: 'web-components', source: 'js/src/web-components/index.ts', bundle: 'shared' },
   { name: 'effect', source: 'js/src/effect/index.ts', bundle: 'shared' },
   { name: 'worker', source: 'worker/src/leader-worker.ts', bundle: 'shared', extension: '.jsx' },
   { name: 'shared-worker', source: 'shared-worker/src/shared-worker.ts', bundle: 'alone' },
@@ -40,4 +44,4 @@ export function scriptsOf(dist, entry) {
 }
 
 /** Packages that the app brings; everything else is bundled. */
-export const EXTERNAL = ['react', 'effect', 'vite']
+export const EXTERNAL = ['react', 'solid-js', 'svelte', 'vue', 'effect', 'vite']

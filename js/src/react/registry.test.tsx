@@ -140,7 +140,7 @@ describe('useStore with options', () => {
     expect(seen.filter((shownText) => shownText.includes('waiting'))).toEqual([])
   })
 
-  test('a store that nobody uses any more is shut down, but not while StrictMode remounts', async () => {
+  test('a store that nobody uses is shut down, but not while StrictMode remounts', async () => {
     const { unmount } = show(<Count cacheTime={0} />)
     await shown(/^a 0$/)
     const store = registry.getOrLoadPromise(optionsOf('a')) as Store

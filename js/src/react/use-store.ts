@@ -26,7 +26,7 @@ export interface UseStoreOptions {
  * is there. The component suspends until then; what opening fails with goes to the nearest error
  * boundary. The options may be written inline: a store is known by its `storeId`.
  *
- * Without: `{ store }` of the nearest `LiveStoreProvider`. One component uses one form or the other.
+ * Without: `{ store }` of the nearest `LiveStoreProvider`. A component uses one form or the other.
  *
  * The hooks of the store are its methods: `store.useQuery(todos$)`.
  *
@@ -37,9 +37,9 @@ export function useStore<Schema extends LiveStoreSchema, Context = Record<string
 ): Store<Schema, Context> & ReactApi
 export function useStore(options?: UseStoreOptions): { readonly store: Store & ReactApi }
 export function useStore(options?: object): unknown {
-  return options !== undefined && 'schema' in options
-    ? useStoreFromRegistry(options as RegistryStoreOptions & WithRegistry)
-    : useStoreFromContext(options)
+  const isOfStore = options !== undefined && 'schema' in options
+  const find: (options: never) => unknown = isOfStore ? useStoreFromRegistry : useStoreFromContext
+  return find(options as never)
 }
 
 const useStoreFromContext = (options: UseStoreOptions | undefined) => {

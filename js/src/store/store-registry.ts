@@ -1,6 +1,6 @@
 /**
- * `StoreRegistry`: the stores of an app by their `storeId`, opened when they are first asked for and
- * shut down when nobody has used them for a while.
+ * `StoreRegistry`: the stores of an app by `storeId`, opened when they are first asked for and shut
+ * down when nobody has used them for a while.
  *
  *     getOrLoadPromise ──► loading ──► open ──(last release, unusedCacheTime)──► shut down
  *                             └──► failed ──(FAILURE_KEPT_MS)──► forgotten
@@ -42,7 +42,7 @@ export const storeOptions = <Schema extends LiveStoreSchema, Context = Record<st
 export const UNUSED_CACHE_MS = 60_000
 /** How long a render that asked for a store may take to be committed. */
 export const RENDER_HOLD_MS = 5_000
-/** A failed store is not opened again sooner, so that whoever waited for it hears of the failure. */
+/** A failed store is not opened again sooner, so that whoever waited for it hears of it. */
 export const FAILURE_KEPT_MS = 3_000
 /** Longer times than this are for ever to the browser's timers, which would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1

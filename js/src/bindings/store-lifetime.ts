@@ -14,12 +14,11 @@ import type { LiveStoreSchema } from '../schema/schema.js'
 import type { Adapter, BootStatus } from '../store/adapter.js'
 import { type CreateStoreOptions, createStorePromise } from '../store/create-store.js'
 import { type Store, StoreInternalsSymbol } from '../store/store.js'
-import { type ReactApi, withReactApi } from './react-api.js'
 
 export type LifetimeState =
   | { readonly stage: 'loading'; readonly status: BootStatus }
   | { readonly stage: 'error'; readonly error: unknown }
-  | { readonly stage: 'running'; readonly store: Store & ReactApi }
+  | { readonly stage: 'running'; readonly store: Store }
   | { readonly stage: 'shutdown'; readonly cause: LiveStoreError }
 
 /** What makes a store another one. */
@@ -98,7 +97,7 @@ export class StoreLifetime {
           set({ stage: 'loading', status })
         },
       })
-      set({ stage: 'running', store: withReactApi(store) })
+      set({ stage: 'running', store })
       await new Promise<void>((resolve) => store[StoreInternalsSymbol].onShutdown(resolve))
       set({ stage: 'shutdown', cause: shutdownCause(options.signal) })
       await store.shutdown()
