@@ -1,8 +1,10 @@
 /**
  * `npm start`: installs and builds whatever is missing, then serves the TodoMVC example and prints
- * its address. It runs on the built package, as an app would.
+ * its address. It runs on the built package, as an app would. `npm start vue` serves the one in Vue;
+ * the folders of examples/todomvc are the choice.
  */
 
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from './build.mjs'
 import { ROOT } from './lib/paths.mjs'
@@ -13,7 +15,15 @@ await main(async () => {
   await setup({ scope: 'build', quiet: true })
   await build()
   const { createServer } = await import('vite')
-  const root = join(ROOT, 'examples', 'todomvc')
+  const examples = join(ROOT, 'examples', 'todomvc')
+  const [framework = 'react'] = process.argv.slice(2)
+  const root = join(examples, framework)
+  if (!existsSync(join(root, 'vite.config.ts'))) {
+    throw new Failure(
+      `There is no example for ${framework}.`,
+      `choose of ${readdirSync(examples).join(', ')}.`,
+    )
+  }
   const server = await createServer({ root, configFile: join(root, 'vite.config.ts') })
   try {
     await server.listen()

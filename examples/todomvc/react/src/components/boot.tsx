@@ -1,15 +1,7 @@
 /** What is shown before the store is there, and when it cannot be. */
 
 import type { BootStatus } from 'livestore-wasm'
-
-const stageTexts: Record<BootStatus['stage'], string> = {
-  loading: 'Loading',
-  migrating: 'Preparing tables',
-  rehydrating: 'Replaying events',
-  syncing: 'Fetching events',
-  warning: 'Loading',
-  done: 'Ready',
-}
+import { stageTexts } from '../../../common/texts.js'
 
 export const BootProgress = ({ status }: { status: BootStatus }) => {
   const progress = 'progress' in status && status.progress.total > 0 ? status.progress : undefined

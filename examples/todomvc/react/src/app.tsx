@@ -1,11 +1,12 @@
 /** The page once the store is there. */
 
 import { useQuery } from 'livestore-wasm/react'
+import { totalCount$ } from '../../common/queries.js'
+import { hint } from '../../common/texts.js'
 import { FilterBar } from './components/filter-bar.js'
 import { NewTodo } from './components/new-todo.js'
 import { StatusLine } from './components/status-line.js'
 import { TodoList } from './components/todo-list.js'
-import { totalCount$ } from './queries.js'
 
 export const App = () => {
   const total = useQuery(totalCount$)
@@ -21,7 +22,7 @@ export const App = () => {
           </>
         )}
       </main>
-      <p className="hint">Double-click a todo to edit it. Open this page in a second tab.</p>
+      <p className="hint">{hint}</p>
       <StatusLine />
     </div>
   )

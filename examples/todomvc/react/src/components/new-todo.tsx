@@ -1,9 +1,9 @@
 /** The field for a new todo. What is typed is part of the store: a reload keeps it. */
 
-import { nanoid } from 'livestore-wasm'
 import { useClientDocument, useStore } from 'livestore-wasm/react'
 import type { FormEvent } from 'react'
-import { events, tables } from '../schema.js'
+import { createTodo } from '../../../common/actions.js'
+import { tables } from '../../../common/schema.js'
 
 export const NewTodo = () => {
   const { store } = useStore()
@@ -11,12 +11,7 @@ export const NewTodo = () => {
 
   const create = (submit: FormEvent) => {
     submit.preventDefault()
-    const text = newTodoText.trim()
-    if (text === '') return
-    store.commit(
-      events.todoCreated({ id: nanoid(), text, createdAt: Date.now() }),
-      events.uiStateSet({ newTodoText: '' }),
-    )
+    createTodo(store, newTodoText)
   }
 
   return (

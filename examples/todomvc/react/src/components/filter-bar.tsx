@@ -1,14 +1,10 @@
 /** How many are left, which are shown, and the way to get rid of the completed ones. */
 
 import { useClientDocument, useQuery, useStore } from 'livestore-wasm/react'
-import { activeCount$, completedCount$ } from '../queries.js'
-import { events, type Filter, filters, tables } from '../schema.js'
-
-const filterTexts: Record<Filter, string> = {
-  all: 'All',
-  active: 'Active',
-  completed: 'Completed',
-}
+import { clearCompleted } from '../../../common/actions.js'
+import { activeCount$, completedCount$ } from '../../../common/queries.js'
+import { filters, tables } from '../../../common/schema.js'
+import { filterTexts, leftText } from '../../../common/texts.js'
 
 export const FilterBar = () => {
   const { store } = useStore()
@@ -16,15 +12,10 @@ export const FilterBar = () => {
   const active = useQuery(activeCount$)
   const completed = useQuery(completedCount$)
 
-  const clearCompleted = () => {
-    const ids = store.query(tables.todos.select('id').where({ completed: true }))
-    store.commit(...ids.map((id) => events.todoDeleted({ id })))
-  }
-
   return (
     <footer className="filter-bar">
       <p className="count" aria-live="polite">
-        <strong>{active}</strong> {active === 1 ? 'item' : 'items'} left
+        <strong>{active}</strong> {leftText(active)}
       </p>
       <fieldset className="filters">
         <legend className="visually-hidden">Show</legend>
@@ -45,7 +36,7 @@ export const FilterBar = () => {
         type="button"
         className="clear-completed"
         disabled={completed === 0}
-        onClick={clearCompleted}
+        onClick={() => clearCompleted(store)}
       >
         Clear completed
       </button>

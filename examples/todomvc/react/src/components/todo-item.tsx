@@ -2,24 +2,16 @@
 
 import { useStore } from 'livestore-wasm/react'
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
-import { events, type tables } from '../schema.js'
+import { deleteTodo, renameTodo, type Todo, toggleTodo } from '../../../common/actions.js'
 
-type Todo = (typeof tables.todos)['Type']
-
-export const TodoItem = ({ todo: { id, text, completed } }: { todo: Todo }) => {
+export const TodoItem = ({ todo }: { todo: Todo }) => {
+  const { text, completed } = todo
   const { store } = useStore()
   const [editing, setEditing] = useState(false)
 
-  const toggle = () => {
-    store.commit(completed ? events.todoReopened({ id }) : events.todoCompleted({ id }))
-  }
-
   const rename = (newText: string) => {
     setEditing(false)
-    if (newText === text) return
-    store.commit(
-      newText === '' ? events.todoDeleted({ id }) : events.todoRenamed({ id, text: newText }),
-    )
+    renameTodo(store, todo, newText)
   }
 
   if (editing) {
@@ -35,7 +27,7 @@ export const TodoItem = ({ todo: { id, text, completed } }: { todo: Todo }) => {
         type="checkbox"
         aria-label={`Complete ${text}`}
         checked={completed}
-        onChange={toggle}
+        onChange={() => toggleTodo(store, todo)}
       />
       {/* biome-ignore lint/a11y/noStaticElementInteractions: a shortcut for the next button */}
       <span className="todo-text" onDoubleClick={() => setEditing(true)}>
@@ -53,7 +45,7 @@ export const TodoItem = ({ todo: { id, text, completed } }: { todo: Todo }) => {
         type="button"
         className="icon"
         aria-label={`Delete ${text}`}
-        onClick={() => store.commit(events.todoDeleted({ id }))}
+        onClick={() => deleteTodo(store, todo)}
       >
         ×
       </button>
@@ -84,7 +76,7 @@ const TodoEditor = ({
     closed.current = true
     answer()
   }
-  const done = () => close(() => onDone(field.current?.value.trim() ?? text))
+  const done = () => close(() => onDone(field.current?.value ?? text))
 
   const onKeyDown = ({ key }: KeyboardEvent) => {
     if (key === 'Enter') done()

@@ -1,8 +1,8 @@
 /** The todos the filter lets through, and the switch for all of them. */
 
 import { useQuery, useStore } from 'livestore-wasm/react'
-import { activeCount$, visibleTodos$ } from '../queries.js'
-import { events, tables } from '../schema.js'
+import { toggleAll } from '../../../common/actions.js'
+import { activeCount$, visibleTodos$ } from '../../../common/queries.js'
 import { TodoItem } from './todo-item.js'
 
 export const TodoList = () => {
@@ -10,17 +10,10 @@ export const TodoList = () => {
   const visibleTodos = useQuery(visibleTodos$)
   const allCompleted = useQuery(activeCount$) === 0
 
-  const toggleAll = () => {
-    const ids = store.query(tables.todos.select('id').where({ completed: allCompleted }))
-    const change = allCompleted ? events.todoReopened : events.todoCompleted
-    // One commit: every tab sees all of it or nothing of it.
-    store.commit(...ids.map((id) => change({ id })))
-  }
-
   return (
     <section aria-label="Todos">
       <label className="toggle-all">
-        <input type="checkbox" checked={allCompleted} onChange={toggleAll} />
+        <input type="checkbox" checked={allCompleted} onChange={() => toggleAll(store)} />
         Mark all as completed
       </label>
       <ul className="todo-list">
