@@ -1,7 +1,8 @@
 /**
  * `npm start`: installs and builds whatever is missing, then serves the TodoMVC example and prints
- * its address. It runs on the built package, as an app would. `npm start vue` serves the one in Vue;
- * the folders of examples/todomvc are the choice.
+ * its address. It runs on the built package, as an app would.
+ *
+ * `npm start vue` serves the one in Vue; the folders of examples/todomvc are the choice.
  */
 
 import { existsSync, readdirSync } from 'node:fs'

@@ -3,7 +3,8 @@
  *
  * `bundle` says how an entry's JavaScript is made. Entries that share chunks give an app one copy
  * of what they have in common: a page that imports several, and a worker that imports its schema
- * too. The shared worker, which imports nothing of the app, and the Vite plugin stand alone.
+ * too. The shared worker, which imports nothing of the app, and the Vite plugin stand alone. An
+ * entry that only forwards to others has no code at all.
  *
  * The worker is a `.jsx` without any JSX in it. Vite bundles dependencies in advance if they end in
  * `.js`; it meets this one only when the page starts its worker, and Vite 7 then reloads the page.
@@ -23,6 +24,8 @@ export const ENTRIES = [
   { name: 'vue', source: 'js/src/vue/index.ts', bundle: 'shared' },
   { name: 'web-components', source: 'js/src/web-components/index.ts', bundle: 'shared' },
   { name: 'effect', source: 'js/src/effect/index.ts', bundle: 'shared' },
+  // What LiveStore's own root has: everything, and effect's Schema.
+  { name: 'livestore', forwards: ['index', 'effect'] },
   { name: 'worker', source: 'worker/src/leader-worker.ts', bundle: 'shared', extension: '.jsx' },
   { name: 'shared-worker', source: 'shared-worker/src/shared-worker.ts', bundle: 'alone' },
   { name: 'vite', source: 'devtools/src/node/plugin.ts', bundle: 'node' },

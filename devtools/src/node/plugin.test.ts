@@ -1,10 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { createServer, type ViteDevServer } from 'vite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { liveStore, serveEngine } from './plugin.js'
+import { aliases, liveStore, serveEngine } from './plugin.js'
 
 let folder: string
 let server: ViteDevServer
@@ -58,7 +59,33 @@ test('a file that cannot be read is passed on as an error', async () => {
   expect(error).toMatchObject({ code: 'ENOENT' })
 })
 
-test('the plugin takes part in serving only, and refuses options, of which there are none', () => {
-  expect(liveStore().apply).toBe('serve')
+test('options are refused, of which there are none', () => {
   expect(() => liveStore({ devtools: true })).toThrow(TypeError)
+})
+
+test('every name of LiveStore stands for an entry of the package, or a package an app has', () => {
+  const { exports: entries } = JSON.parse(
+    readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+  ) as { readonly exports: Readonly<Record<string, unknown>> }
+  for (const [name, target] of Object.entries(aliases)) {
+    if (target === 'effect') continue
+    expect(entries, name).toHaveProperty([target.replace('livestore-wasm', '.')])
+  }
+})
+
+test('a name is not taken for the beginning of another one, and keeps its query', () => {
+  const { alias } = liveStore().config().resolve
+  const resolved = (name: string) =>
+    alias.reduce((id, { find, replacement }) => id.replace(find, replacement), name)
+  expect(resolved('@livestore/adapter-web')).toBe('livestore-wasm/adapter-web')
+  expect(resolved('@livestore/adapter-web/shared-worker?sharedworker')).toBe(
+    'livestore-wasm/shared-worker?sharedworker',
+  )
+  expect(resolved('@livestore/react-more')).toBe('@livestore/react-more')
+  expect(resolved('@livestore/livestore/internal')).toBe('@livestore/livestore/internal')
+  const names = Object.keys(aliases)
+  for (const [index, name] of names.entries()) {
+    const shadowed = names.slice(index + 1).filter((later) => later.startsWith(`${name}/`))
+    expect(shadowed, `what stands behind ${name}`).toEqual([])
+  }
 })
