@@ -104,7 +104,5 @@ export type {
   Transaction,
   Unsubscribe,
 } from './store/store.js'
-export type { RegistryStoreOptions, StoreRegistryConfig } from './store/store-registry.js'
-export { StoreRegistry, storeOptions } from './store/store-registry.js'
 export { liveStoreVersion } from './version.js'
 export type { Rejection } from './wasm/client-session.js'

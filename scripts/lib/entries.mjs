@@ -24,8 +24,9 @@ export const ENTRIES = [
   { name: 'vue', source: 'js/src/vue/index.ts', bundle: 'shared' },
   { name: 'web-components', source: 'js/src/web-components/index.ts', bundle: 'shared' },
   { name: 'effect', source: 'js/src/effect/index.ts', bundle: 'shared' },
-  // What LiveStore's own root has: everything, and effect's Schema.
-  { name: 'livestore', forwards: ['index', 'effect'] },
+  { name: 'registry', source: 'js/src/store/store-registry.ts', bundle: 'shared' },
+  // What LiveStore's own root has: the root here, the registry, and effect's Schema.
+  { name: 'livestore', forwards: ['index', 'registry', 'effect'] },
   { name: 'worker', source: 'worker/src/leader-worker.ts', bundle: 'shared', extension: '.jsx' },
   { name: 'shared-worker', source: 'shared-worker/src/shared-worker.ts', bundle: 'alone' },
   { name: 'vite', source: 'devtools/src/node/plugin.ts', bundle: 'node' },

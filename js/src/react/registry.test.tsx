@@ -15,8 +15,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { events, schema, todos, ui } from '../../test/todo-schema.js'
 import { makeInMemoryAdapter } from '../adapter-web/index.js'
 import { queryDb } from '../reactivity/definitions.js'
+import { FAILURE_KEPT_MS } from '../store/registry-limits.js'
 import type { Store } from '../store/store.js'
-import { FAILURE_KEPT_MS } from '../store/store-registry.js'
 import {
   LiveList,
   StoreRegistry,

@@ -2,14 +2,9 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { schema } from '../../test/todo-schema.js'
 import { makeInMemoryAdapter } from '../adapter-web/index.js'
 import { makeSchema, State } from '../schema/index.js'
+import { RENDER_HOLD_MS, UNUSED_CACHE_MS } from './registry-limits.js'
 import type { Store } from './store.js'
-import {
-  RENDER_HOLD_MS,
-  type RegistryStoreOptions,
-  StoreRegistry,
-  storeOptions,
-  UNUSED_CACHE_MS,
-} from './store-registry.js'
+import { type RegistryStoreOptions, StoreRegistry, storeOptions } from './store-registry.js'
 
 const adapter = makeInMemoryAdapter()
 const a = storeOptions({ schema, adapter, storeId: 'a' })

@@ -14,6 +14,12 @@ import { LiveStoreError } from '../errors.js'
 import { schemaDescriptor } from '../schema/descriptor.js'
 import type { LiveStoreSchema } from '../schema/schema.js'
 import { type CreateStoreOptions, createStorePromise } from './create-store.js'
+import {
+  FAILURE_KEPT_MS,
+  RENDER_HOLD_MS,
+  TIMER_MS_MAX,
+  UNUSED_CACHE_MS,
+} from './registry-limits.js'
 import { type Store, StoreInternalsSymbol } from './store.js'
 
 export interface RegistryStoreOptions<
@@ -38,14 +44,6 @@ export interface StoreRegistryConfig {
 export const storeOptions = <Schema extends LiveStoreSchema, Context = Record<string, never>>(
   options: RegistryStoreOptions<Schema, Context>,
 ): RegistryStoreOptions<Schema, Context> => options
-
-export const UNUSED_CACHE_MS = 60_000
-/** How long a render that asked for a store may take to be committed. */
-export const RENDER_HOLD_MS = 5_000
-/** A failed store is not opened again sooner, so that whoever waited for it hears of it. */
-export const FAILURE_KEPT_MS = 3_000
-/** Longer times than this are for ever to the browser's timers, which would fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1
 
 type State =
   | { readonly stage: 'loading'; readonly promise: Promise<Store> }
@@ -76,7 +74,7 @@ export class StoreRegistry {
   /**
    * The store, if it is open; otherwise the promise of it, the same for everybody who asks.
    *
-   * @throws what the store failed with, for `FAILURE_KEPT_MS`; LiveStoreError `InvalidArgument` for
+   * @throws what the store failed with, for three seconds; LiveStoreError `InvalidArgument` for
    *   another schema than the store is open with, `Closed` after `dispose`
    */
   getOrLoadPromise<Schema extends LiveStoreSchema, Context = Record<string, never>>(
