@@ -87,6 +87,7 @@ export const TS_IMPORTS = [
   { part: 'js/src/solid/', ours: ['js/src/'], packages: ['solid-js'] },
   { part: 'js/src/svelte/', ours: ['js/src/'], packages: ['svelte'] },
   { part: 'js/src/vue/', ours: ['js/src/'], packages: ['vue'] },
+  { part: 'js/src/otel/', ours: ['js/src/'], packages: ['@opentelemetry/api'] },
   { part: 'js/src/effect/', ours: ['js/src/'], packages: ['effect'] },
   { part: 'js/', ours: ['js/src/'], packages: ['nanoid', '@preact/signals-core'] },
   // The schema is here because materializers and event codecs are resolved in the worker; the

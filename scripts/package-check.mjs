@@ -26,6 +26,7 @@ const NOT_IN_NODE = [
   'vue',
   'effect',
   'livestore',
+  'otel',
   'vite',
 ]
 

@@ -24,6 +24,7 @@ export const ENTRIES = [
   { name: 'vue', source: 'js/src/vue/index.ts', bundle: 'shared' },
   { name: 'web-components', source: 'js/src/web-components/index.ts', bundle: 'shared' },
   { name: 'effect', source: 'js/src/effect/index.ts', bundle: 'shared' },
+  { name: 'otel', source: 'js/src/otel/index.ts', bundle: 'shared' },
   { name: 'registry', source: 'js/src/store/store-registry.ts', bundle: 'shared' },
   // What LiveStore's own root has: the root here, the registry, and effect's Schema.
   { name: 'livestore', forwards: ['index', 'registry', 'effect'] },
@@ -48,4 +49,12 @@ export function scriptsOf(dist, entry) {
 }
 
 /** Packages that the app brings; everything else is bundled. */
-export const EXTERNAL = ['react', 'solid-js', 'svelte', 'vue', 'effect', 'vite']
+export const EXTERNAL = [
+  'react',
+  'solid-js',
+  'svelte',
+  'vue',
+  'effect',
+  '@opentelemetry/api',
+  'vite',
+]
