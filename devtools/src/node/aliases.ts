@@ -8,8 +8,8 @@
  * sets them by itself.
  */
 export const aliases: Readonly<Record<string, string>> = {
-  // Nothing here needs what it mends, and importing an adapter has no effect.
-  '@livestore/adapter-web/worker-vite-dev-polyfill': 'livestore-wasm/adapter-web',
+  // Nothing here needs what it mends, and this is in the worker anyway.
+  '@livestore/adapter-web/worker-vite-dev-polyfill': 'livestore-wasm/worker',
   '@livestore/adapter-web/shared-worker': 'livestore-wasm/shared-worker',
   '@livestore/adapter-web/worker': 'livestore-wasm/worker',
   '@livestore/adapter-web': 'livestore-wasm/adapter-web',
@@ -29,9 +29,19 @@ export interface ViteAlias {
   readonly replacement: string
 }
 
-/** As Vite wants them: the name and nothing but the name, whatever query follows it. */
-export const viteAliases = (): ViteAlias[] =>
-  Object.entries(aliases).map(([name, replacement]) => ({
-    find: new RegExp(`^${name}(?=$|\\?)`),
-    replacement,
-  }))
+/** Each name and nothing but the name. */
+const patterns = Object.entries(aliases).map(([name, replacement]) => ({
+  find: new RegExp(`^${name}(?=$|\\?)`),
+  replacement,
+}))
+
+const isOfWorker = ({ replacement }: ViteAlias): boolean => replacement.endsWith('worker')
+
+/** What Vite may bundle in advance. It does so with every alias, whatever query follows. */
+export const pageAliases = (): ViteAlias[] => patterns.filter((alias) => !isOfWorker(alias))
+
+/** What the name of a worker stands for, its query kept; undefined for all else. */
+export const workerTarget = (name: string): string | undefined => {
+  const alias = patterns.filter(isOfWorker).find(({ find }) => find.test(name))
+  return alias && name.replace(alias.find, alias.replacement)
+}

@@ -73,16 +73,20 @@ test('every name of LiveStore stands for an entry of the package, or a package a
   }
 })
 
-test('a name is not taken for the beginning of another one, and keeps its query', () => {
-  const { alias } = liveStore().config().resolve
-  const resolved = (name: string) =>
+test('a name is not taken for the beginning of another one, and keeps its query', async () => {
+  const plugin = liveStore()
+  const { alias } = plugin.config().resolve
+  const resolve = async (id: string) => ({ id })
+  const resolved = async (name: string) =>
+    (await plugin.resolveId.call({ resolve }, name, undefined, {}))?.id ??
     alias.reduce((id, { find, replacement }) => id.replace(find, replacement), name)
-  expect(resolved('@livestore/adapter-web')).toBe('livestore-wasm/adapter-web')
-  expect(resolved('@livestore/adapter-web/shared-worker?sharedworker')).toBe(
+  expect(await resolved('@livestore/adapter-web')).toBe('livestore-wasm/adapter-web')
+  expect(await resolved('@livestore/adapter-web/worker')).toBe('livestore-wasm/worker')
+  expect(await resolved('@livestore/adapter-web/shared-worker?sharedworker')).toBe(
     'livestore-wasm/shared-worker?sharedworker',
   )
-  expect(resolved('@livestore/react-more')).toBe('@livestore/react-more')
-  expect(resolved('@livestore/livestore/internal')).toBe('@livestore/livestore/internal')
+  expect(await resolved('@livestore/react-more')).toBe('@livestore/react-more')
+  expect(await resolved('@livestore/livestore/internal')).toBe('@livestore/livestore/internal')
   const names = Object.keys(aliases)
   for (const [index, name] of names.entries()) {
     const shadowed = names.slice(index + 1).filter((later) => later.startsWith(`${name}/`))

@@ -13,7 +13,7 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import { type ViteAlias, viteAliases } from './aliases.js'
+import { pageAliases, type ViteAlias, workerTarget } from './aliases.js'
 
 export { aliases } from './aliases.js'
 
@@ -23,9 +23,22 @@ type Middleware = (
   next: (error?: unknown) => void,
 ) => void
 
+type Resolved = Promise<{ id: string } | null>
+
+interface Resolver {
+  resolve(name: string, importer: string | undefined, options: object): Resolved
+}
+
 /** The part of Vite's `Plugin` that this one is. */
 export interface LiveStorePlugin {
   readonly name: string
+  readonly enforce: 'pre'
+  resolveId(
+    this: Resolver,
+    name: string,
+    importer: string | undefined,
+    options: object,
+  ): Resolved | undefined
   config(): { resolve: { alias: ViteAlias[] } }
   configureServer(server: { middlewares: { use(middleware: Middleware): unknown } }): void
 }
@@ -35,7 +48,14 @@ export const liveStore = (...options: readonly unknown[]): LiveStorePlugin => {
   if (options.length > 0) throw new TypeError('liveStore() takes no options')
   return {
     name: 'livestore-wasm',
-    config: () => ({ resolve: { alias: viteAliases() } }),
+    // Before Vite itself looks for a package of that name.
+    enforce: 'pre',
+    config: () => ({ resolve: { alias: pageAliases() } }),
+    resolveId(name, importer, resolveOptions) {
+      const target = workerTarget(name)
+      if (target === undefined) return undefined
+      return this.resolve(target, importer, { ...resolveOptions, skipSelf: true })
+    },
     configureServer: ({ middlewares }) => {
       middlewares.use(serveEngine(new URL('./livestore.wasm', import.meta.url)))
     },
