@@ -152,7 +152,7 @@ async function bundle(kind) {
 
 /** An entry without code of its own, which esbuild would move to a chunk that has side effects. */
 function forward({ name, forwards }) {
-  const text = forwards.map((target) => `export * from './${target}.js'\n`).join('')
+  const text = `${forwards.join('\n')}\n`
   writeFileSync(join(DIST, `${name}.js`), text)
   writeFileSync(join(DIST, `${name}.d.ts`), text)
 }

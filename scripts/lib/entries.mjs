@@ -27,7 +27,15 @@ export const ENTRIES = [
   { name: 'otel', source: 'js/src/otel/index.ts', bundle: 'shared' },
   { name: 'registry', source: 'js/src/store/store-registry.ts', bundle: 'shared' },
   // What LiveStore's own root has: the root here, the registry, and effect's Schema.
-  { name: 'livestore', forwards: ['index', 'registry', 'effect'] },
+  {
+    name: 'livestore',
+    forwards: [
+      "export * from './index.js'",
+      "export * from './effect.js'",
+      // By name, which has precedence over what others call the same.
+      "export { StoreRegistry, storeOptions } from './registry.js'",
+    ],
+  },
   { name: 'worker', source: 'worker/src/leader-worker.ts', bundle: 'shared', extension: '.jsx' },
   { name: 'shared-worker', source: 'shared-worker/src/shared-worker.ts', bundle: 'alone' },
   { name: 'vite', source: 'devtools/src/node/plugin.ts', bundle: 'node' },

@@ -66,7 +66,7 @@ export const createTracedStorePromise = <
       adapter: { connect },
       boot:
         boot &&
-        ((booting) => inSpan(tracer, 'createStore:boot', {}, creation, () => boot(booting))),
+        ((...args) => inSpan(tracer, 'createStore:boot', {}, creation, () => boot(...args))),
     })
     return traceStore(store, { ...otelOptions, rootSpanContext: parent })
   })

@@ -88,7 +88,9 @@ export const LiveStoreProvider = defineComponent({
  *
  * @throws LiveStoreError `InvalidArgument` outside of a provider
  */
-export const useStore = (): { readonly store: Store } => ({ store: storeOr('useStore') })
+export const useStore = <Schema extends LiveStoreSchema = LiveStoreSchema, Context = unknown>(): {
+  readonly store: Store<Schema, Context>
+} => ({ store: storeOr('useStore') })
 
 /** The store for the composable `composable`: `store`, or that of the nearest provider. */
 export const storeOr = <AStore extends object = Store>(
