@@ -11,7 +11,7 @@ import {
   useEffect,
   useState,
 } from 'react'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { events, schema, todos, ui } from '../../test/todo-schema.js'
 import { makeInMemoryAdapter } from '../adapter-web/index.js'
 import { queryDb } from '../reactivity/definitions.js'
@@ -60,6 +60,7 @@ const show = (element: ReactNode) =>
 
 const Count = ({ storeId = 'a', cacheTime }: { storeId?: string; cacheTime?: number }) => {
   const store = useStore(optionsOf(storeId, cacheTime))
+  expectTypeOf(store.schema).toEqualTypeOf(schema)
   const count = store.useQuery(todos.count())
   return (
     <button type="button" onClick={() => store.commit(created(`${Math.random()}`))}>

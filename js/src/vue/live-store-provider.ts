@@ -6,6 +6,7 @@ import {
   defineComponent,
   type InjectionKey,
   inject,
+  onBeforeMount,
   onScopeDispose,
   type PropType,
   provide,
@@ -51,10 +52,12 @@ export const LiveStoreProvider = defineComponent({
     const stop = lifetime.subscribe(() => {
       state.value = lifetime.getState()
     })
+    // Neither is called on a server, where nothing would ever end the store.
+    onBeforeMount(() => lifetime.open(props.options))
     watch(
       () => [props.options.storeId, props.options.schema, props.options.adapter],
       () => lifetime.open(props.options),
-      { immediate: true, flush: 'sync' },
+      { flush: 'sync' },
     )
     onScopeDispose(() => {
       stop()

@@ -3,6 +3,7 @@
  */
 
 import {
+  getCurrentInstance,
   isRef,
   type MaybeRefOrGetter,
   onScopeDispose,
@@ -42,6 +43,7 @@ export const useQuery = <Result>(
       result.value = value
     })
   const current = (): Queryable<Result> => toRaw(toValue(query) as object) as Queryable<Result>
+  if (isServerRender()) return shallowRef(store.query(current()))
   let end = follow(current())
   if (isRef(query) || typeof query === 'function') {
     watch(
@@ -57,9 +59,13 @@ export const useQuery = <Result>(
   return result
 }
 
+/** Nothing changes there any more, and nobody would end a subscription. */
+const isServerRender = (): boolean => getCurrentInstance() !== null && !('window' in globalThis)
+
 /** How far the leader has confirmed what this tab has committed. */
 export const useSyncStatus = (options?: UseQueryOptions): Readonly<Ref<SyncStatus>> => {
   const store = storeOr<AnyStore>('useSyncStatus', options?.store)
+  if (isServerRender()) return shallowRef(store.syncStatus())
   const status = shallowRef() as ShallowRef<SyncStatus>
   onScopeDispose(
     store.subscribeSyncStatus((next) => {

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 /** The provider and the composables on the real engine, in Vue components without a template. */
 
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, expectTypeOf, test, vi } from 'vitest'
 import { type App, createApp, defineComponent, h, nextTick, onErrorCaptured, ref } from 'vue'
 import { events, kv, schema, todos, ui, userDocument } from '../../test/todo-schema.js'
 import { makeInMemoryAdapter } from '../adapter-web/index.js'
@@ -155,6 +155,8 @@ test('fields of a document are refs, and setting one commits it', async () => {
   show(
     shows(() => {
       const { filter, count } = useClientDocument(ui)
+      expectTypeOf(count.value).toBeNumber()
+      expectTypeOf(filter.value).toBeString()
       const user = useClientDocumentRef(userDocument, 'u1', { default: { name: 'Ann' } })
       const anything = useClientDocumentRef(kv)
       set = () => {
