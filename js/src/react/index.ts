@@ -12,6 +12,8 @@ export type { LiveStoreProviderProps } from './live-store-provider.js'
 export { LiveStoreProvider } from './live-store-provider.js'
 export type { ReactApi } from './react-api.js'
 export { withReactApi } from './react-api.js'
+export type { StackInfo } from './stack-info.js'
+export { captureStackInfo, useStackInfo } from './stack-info.js'
 export {
   StoreRegistryContext,
   StoreRegistryProvider,
