@@ -81,6 +81,28 @@ test('in a page a store is kept for a minute, and elsewhere for ever', async () 
   await bare.dispose()
 })
 
+test('a store that somebody waits for may take as long as it likes', async () => {
+  let connect: () => void = () => undefined
+  const slow = {
+    connect: async (options: Parameters<typeof adapter.connect>[0]) => {
+      await new Promise<void>((resolve) => {
+        connect = resolve
+      })
+      return adapter.connect(options)
+    },
+  }
+  const options = { ...a, adapter: slow, unusedCacheTime: 0 }
+  const loading = open(options as never)
+  await Promise.resolve()
+  vi.advanceTimersByTime(1e9)
+  connect()
+  const store = await loading
+  vi.advanceTimersByTime(RENDER_HOLD_MS - 1)
+  expect(isOpen(store)).toBe(true)
+  vi.advanceTimersByTime(1)
+  expect(isOpen(store)).toBe(false)
+})
+
 test('a store that loads and is no longer wanted is given up', async () => {
   const connect = vi.fn(() => new Promise<never>(() => undefined))
   const stuck = storeOptions({ schema, adapter: { connect }, storeId: 'a', unusedCacheTime: 0 })

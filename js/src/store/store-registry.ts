@@ -83,7 +83,9 @@ export class StoreRegistry {
     const entry = this.#entry(options as unknown as AnyOptions)
     const { state } = entry
     if (state.stage === 'failed') throw state.error
-    if (entry.users === 0) this.#endLater(options.storeId, entry, RENDER_HOLD_MS)
+    // Whoever waits for a store cannot retain it yet: its time begins when it is open.
+    if (state.stage === 'loading') stopTimer(entry)
+    else if (entry.users === 0) this.#endLater(options.storeId, entry, RENDER_HOLD_MS)
     const found = state.stage === 'open' ? state.store : state.promise
     return found as unknown as Store<Schema, Context> | Promise<Store<Schema, Context>>
   }
@@ -99,7 +101,7 @@ export class StoreRegistry {
     const { storeId } = options
     const entry = this.#entry(options as unknown as AnyOptions)
     entry.users += 1
-    clearTimeout(entry.timer)
+    stopTimer(entry)
     let isRetained = true
     return () => {
       if (!isRetained) return
@@ -160,11 +162,13 @@ export class StoreRegistry {
     promise.then(
       (store) => {
         entry.state = { stage: 'open', store }
+        const isWaitedFor = entry.users === 0 && entry.timer === undefined
+        if (isWaitedFor) this.#endLater(storeId, entry, RENDER_HOLD_MS)
         store[StoreInternalsSymbol].onShutdown(() => this.#ended(storeId, entry, store.shutdown()))
       },
       (error: unknown) => {
         entry.state = { stage: 'failed', error }
-        clearTimeout(entry.timer)
+        stopTimer(entry)
         entry.timer = setTimeout(() => this.#forget(storeId, entry), FAILURE_KEPT_MS)
       },
     )
@@ -173,7 +177,7 @@ export class StoreRegistry {
 
   #endLater(storeId: string, entry: Entry, leastMs: number): void {
     if (entry.state.stage === 'failed') return
-    clearTimeout(entry.timer)
+    stopTimer(entry)
     const delayMs = Math.max(entry.unusedMs, leastMs)
     if (delayMs > TIMER_MS_MAX) return
     entry.timer = setTimeout(() => this.#end(storeId, entry), delayMs)
@@ -208,9 +212,14 @@ export class StoreRegistry {
   }
 
   #forget(storeId: string, entry: Entry): void {
-    clearTimeout(entry.timer)
+    stopTimer(entry)
     if (this.#entries.get(storeId) === entry) this.#entries.delete(storeId)
   }
+}
+
+const stopTimer = (entry: Entry): void => {
+  clearTimeout(entry.timer)
+  entry.timer = undefined
 }
 
 const defaultCacheTime = (): number =>
