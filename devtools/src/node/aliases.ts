@@ -37,8 +37,12 @@ const patterns = Object.entries(aliases).map(([name, replacement]) => ({
 
 const isOfWorker = ({ replacement }: ViteAlias): boolean => replacement.endsWith('worker')
 
-/** What Vite may bundle in advance. It does so with every alias, whatever query follows. */
-export const pageAliases = (): ViteAlias[] => patterns.filter((alias) => !isOfWorker(alias))
+/**
+ * For a build all of them. A dev server bundles in advance whatever is aliased, which workers must
+ * not be; it asks plugins for those, as a build does not ask for what is in a worker.
+ */
+export const viteAliases = (command: 'serve' | 'build'): ViteAlias[] =>
+  patterns.filter((alias) => command === 'build' || !isOfWorker(alias))
 
 /** What the name of a worker stands for, its query kept; undefined for all else. */
 export const workerTarget = (name: string): string | undefined => {

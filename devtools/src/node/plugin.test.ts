@@ -73,23 +73,28 @@ test('every name of LiveStore stands for an entry of the package, or a package a
   }
 })
 
-test('a name is not taken for the beginning of another one, and keeps its query', async () => {
-  const plugin = liveStore()
-  const { alias } = plugin.config().resolve
-  const resolve = async (id: string) => ({ id })
-  const resolved = async (name: string) =>
-    (await plugin.resolveId.call({ resolve }, name, undefined, {}))?.id ??
-    alias.reduce((id, { find, replacement }) => id.replace(find, replacement), name)
-  expect(await resolved('@livestore/adapter-web')).toBe('livestore-wasm/adapter-web')
-  expect(await resolved('@livestore/adapter-web/worker')).toBe('livestore-wasm/worker')
-  expect(await resolved('@livestore/adapter-web/shared-worker?sharedworker')).toBe(
-    'livestore-wasm/shared-worker?sharedworker',
-  )
-  expect(await resolved('@livestore/react-more')).toBe('@livestore/react-more')
-  expect(await resolved('@livestore/livestore/internal')).toBe('@livestore/livestore/internal')
-  const names = Object.keys(aliases)
-  for (const [index, name] of names.entries()) {
-    const shadowed = names.slice(index + 1).filter((later) => later.startsWith(`${name}/`))
-    expect(shadowed, `what stands behind ${name}`).toEqual([])
-  }
-})
+test.each(['serve', 'build'] as const)(
+  'a name is not taken for the beginning of another one, and keeps its query: %s',
+  async (command) => {
+    const plugin = liveStore()
+    const { alias } = plugin.config({}, { command }).resolve
+    const resolve = async (id: string) => ({ id })
+    const resolved = async (name: string) =>
+      (await plugin.resolveId.call({ resolve }, name, undefined, {}))?.id ??
+      alias.reduce((id, { find, replacement }) => id.replace(find, replacement), name)
+    expect(await resolved('@livestore/adapter-web')).toBe('livestore-wasm/adapter-web')
+    expect(await resolved('@livestore/adapter-web/worker')).toBe('livestore-wasm/worker')
+    expect(await resolved('@livestore/adapter-web/shared-worker?sharedworker')).toBe(
+      'livestore-wasm/shared-worker?sharedworker',
+    )
+    expect(await resolved('@livestore/react-more')).toBe('@livestore/react-more')
+    expect(await resolved('@livestore/livestore/internal')).toBe('@livestore/livestore/internal')
+    const reads = alias.some(({ find }) => find.test('@livestore/adapter-web/worker'))
+    expect(reads, 'a build asks no plugin for what is in a worker').toBe(command === 'build')
+    const names = Object.keys(aliases)
+    for (const [index, name] of names.entries()) {
+      const shadowed = names.slice(index + 1).filter((later) => later.startsWith(`${name}/`))
+      expect(shadowed, `what stands behind ${name}`).toEqual([])
+    }
+  },
+)

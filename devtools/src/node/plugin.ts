@@ -13,7 +13,7 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import { pageAliases, type ViteAlias, workerTarget } from './aliases.js'
+import { type ViteAlias, viteAliases, workerTarget } from './aliases.js'
 
 export { aliases } from './aliases.js'
 
@@ -39,7 +39,10 @@ export interface LiveStorePlugin {
     importer: string | undefined,
     options: object,
   ): Resolved | undefined
-  config(): { resolve: { alias: ViteAlias[] } }
+  config(
+    config: object,
+    env: { readonly command: 'serve' | 'build' },
+  ): { resolve: { alias: ViteAlias[] } }
   configureServer(server: { middlewares: { use(middleware: Middleware): unknown } }): void
 }
 
@@ -50,7 +53,7 @@ export const liveStore = (...options: readonly unknown[]): LiveStorePlugin => {
     name: 'livestore-wasm',
     // Before Vite itself looks for a package of that name.
     enforce: 'pre',
-    config: () => ({ resolve: { alias: pageAliases() } }),
+    config: (_, { command }) => ({ resolve: { alias: viteAliases(command) } }),
     resolveId(name, importer, resolveOptions) {
       const target = workerTarget(name)
       if (target === undefined) return undefined
