@@ -6,6 +6,7 @@
  */
 
 import { fileURLToPath } from 'node:url'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
@@ -36,8 +37,11 @@ const engineFromBuild: Plugin = {
 }
 
 export default defineConfig({
-  plugins: [engineFromBuild],
+  // Runes, in tests named `*.svelte.test.ts`.
+  plugins: [engineFromBuild, svelte({ configFile: false })],
   resolve: {
+    // Frameworks have another build for servers, which Node would choose.
+    conditions: ['browser', 'development'],
     // As in tsconfig.base.json: the package by name is its sources.
     alias: [
       { find: /^livestore-wasm$/, replacement: source('./js/src/index.ts') },
@@ -61,6 +65,8 @@ export default defineConfig({
       '.ci/*.test.mjs',
     ],
     environment: 'node',
+    // Otherwise Node itself loads them, which knows nothing of the conditions above.
+    server: { deps: { inline: ['solid-js', 'svelte', 'esm-env'] } },
     // Two is what the smallest supported machine has; more only makes timings unsteady.
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -98,6 +98,10 @@ export const TS_IMPORTS = [
     ours: ['js/src/testing/', 'js/src/sync/backend.ts'],
     packages: [],
   },
+  { part: 'js/src/solid/', ours: ['js/src/'], packages: ['solid-js'] },
+  { part: 'js/src/svelte/', ours: ['js/src/'], packages: ['svelte'] },
+  { part: 'js/src/vue/', ours: ['js/src/'], packages: ['vue'] },
+  { part: 'js/src/otel/', ours: ['js/src/'], packages: ['@opentelemetry/api'] },
   { part: 'js/src/effect/', ours: ['js/src/'], packages: ['effect'] },
   // What decides runs on Node and on Cloudflare; sockets and storages have rooms of their own.
   { part: 'js/src/sync-server/', ours: ['js/src/sync', 'js/src/errors.ts'], packages: [] },

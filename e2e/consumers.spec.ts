@@ -54,41 +54,62 @@ interface Consumer {
   readonly vite: 'vite' | 'vite8'
   /** What the payloads of events are described with. */
   readonly schemas: 'valibot' | 'effect' | 'effect4'
-  readonly overlays: readonly string[]
+  /** Folders of the app, a later one over an earlier. */
+  readonly sources: readonly string[]
+  readonly packages?: readonly string[]
 }
 
 const consumers: readonly Consumer[] = [
-  { name: 'Vite 7', vite: 'vite', schemas: 'valibot', overlays: [] },
-  { name: 'Vite 8', vite: 'vite8', schemas: 'valibot', overlays: [] },
+  { name: 'Vite 7', vite: 'vite', schemas: 'valibot', sources: ['e2e/consumer'] },
+  { name: 'Vite 8', vite: 'vite8', schemas: 'valibot', sources: ['e2e/consumer'] },
   {
     name: 'Vite 7 and the optional plugin',
     vite: 'vite',
     schemas: 'valibot',
-    overlays: ['e2e/consumer-plugin'],
+    sources: ['e2e/consumer', 'e2e/consumer-plugin'],
   },
-  { name: 'effect 3', vite: 'vite', schemas: 'effect', overlays: ['e2e/consumer-effect'] },
-  { name: 'effect 4', vite: 'vite8', schemas: 'effect4', overlays: ['e2e/consumer-effect'] },
+  {
+    name: 'effect 3',
+    vite: 'vite',
+    schemas: 'effect',
+    sources: ['e2e/consumer', 'e2e/consumer-effect'],
+  },
+  {
+    name: 'effect 4',
+    vite: 'vite8',
+    schemas: 'effect4',
+    sources: ['e2e/consumer', 'e2e/consumer-effect'],
+  },
+  {
+    name: 'nothing but names of LiveStore',
+    vite: 'vite',
+    schemas: 'effect',
+    sources: ['e2e/consumer-alias'],
+    packages: ['react', 'react-dom', '@types/react', '@types/react-dom', '@vitejs/plugin-react'],
+  },
 ]
 
-for (const { name, vite, schemas, overlays } of consumers) {
+for (const { name, vite, schemas, sources, packages = [] } of consumers) {
   test.describe(`an app with ${name}`, () => {
     test.describe.configure({ timeout: INSTALL_TIMEOUT_MS })
     const library = schemas === 'effect4' ? 'effect' : schemas
     const install = (): Promise<App> =>
       installApp(
         `consumer-${name.toLowerCase().replaceAll(' ', '-')}`,
-        ['e2e/consumer', ...overlays],
-        ['vite', library, 'typescript'],
+        sources,
+        ['vite', library, 'typescript', ...packages],
         { vite, [library]: schemas },
       )
 
     test('installs without conflict and brings no package along', async () => {
       const app = await install()
       expect(app.installLog).not.toMatch(/ERESOLVE|npm error|npm warn (?!unknown|install-scripts)/i)
-      const packages = await installedPackages(app)
-      expect(packages).toContain('livestore-wasm')
-      const unasked = ['effect', 'react', 'react-dom'].filter((peer) => peer !== library)
-      for (const peer of unasked) expect(packages).not.toContain(peer)
+      const installed = await installedPackages(app)
+      expect(installed).toContain('livestore-wasm')
+      const unasked = ['effect', 'react', 'react-dom', 'solid-js', 'svelte', 'vue'].filter(
+        (peer) => peer !== library && !packages.includes(peer),
+      )
+      for (const peer of unasked) expect(installed).not.toContain(peer)
     })
 
     test('type-checks strictly, with the types of the package checked too', async () => {

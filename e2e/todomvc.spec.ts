@@ -1,4 +1,7 @@
-/** The React example, as a user of it sees it, and installed from the packed package. */
+/**
+ * The examples, as a user of them sees them, and installed from the packed package: one list of
+ * steps for the app in every framework.
+ */
 
 import { join } from 'node:path'
 import type { Page } from '@playwright/test'
@@ -12,7 +15,14 @@ import {
 } from './fixtures/apps.js'
 import { expect, test } from './fixtures/test.js'
 
-const dependencies = ['react', 'react-dom', 'valibot', 'vite', '@vitejs/plugin-react'] as const
+const dependencies = [
+  'valibot',
+  'vite',
+  ...['react', 'react-dom', '@vitejs/plugin-react'],
+  ...['vue', '@vitejs/plugin-vue'],
+  ...['solid-js', 'vite-plugin-solid'],
+  ...['svelte', '@sveltejs/vite-plugin-svelte'],
+]
 
 const install = (): Promise<App> => installApp('todomvc', ['examples/todomvc'], dependencies)
 
@@ -33,14 +43,23 @@ const saved = async (page: Page): Promise<void> => {
 
 test.describe.configure({ mode: 'serial', timeout: 180_000 })
 
-for (const command of ['dev', 'preview'] as const) {
-  test.describe(command === 'dev' ? 'in vite dev' : 'as built', () => {
+const runs = [
+  { framework: 'react', command: 'dev' },
+  { framework: 'react', command: 'preview' },
+  { framework: 'vue', command: 'preview' },
+  { framework: 'solid', command: 'preview' },
+  { framework: 'svelte', command: 'preview' },
+  { framework: 'web-components', command: 'preview' },
+] as const
+
+for (const { framework, command } of runs) {
+  test.describe(`${framework}, ${command === 'dev' ? 'in vite dev' : 'as built'}`, () => {
     let server: ViteServer
 
     test.beforeAll(async () => {
       const app = await install()
-      if (command === 'preview') await viteBuild(app)
-      server = await startVite(app, command)
+      if (command === 'preview') await viteBuild(app, framework)
+      server = await startVite(app, command, framework)
     })
     test.afterAll(async () => {
       await server?.close()
@@ -91,7 +110,7 @@ for (const command of ['dev', 'preview'] as const) {
       await page.getByLabel('New todo').fill('half a tho')
       await saved(page)
       await page.screenshot({
-        path: join(root, 'build/e2e', `todomvc-${command}.png`),
+        path: join(root, 'build/e2e', `todomvc-${framework}-${command}.png`),
         fullPage: true,
       })
       await page.reload()
@@ -110,6 +129,7 @@ for (const command of ['dev', 'preview'] as const) {
       expect(chromium.problems).toEqual([])
     })
 
+    if (framework !== 'react') return
     test('todos survive a restart of the browser', async ({ chromium }) => {
       const page = await chromium.newPage()
       await page.goto(server.url)

@@ -43,7 +43,8 @@ const GUARANTEES = {
   'sync.spec.ts': 'clients sync through a backend, offline and online',
   'vfs-conformance.spec.ts': 'SQLite files over OPFS behave as on disk',
   'consumers.spec.ts': 'apps with Vite 7 and 8 and effect 3 and 4 install, build and run',
-  'todomvc.spec.ts': 'the React example works',
+  'bundlers.spec.ts': 'apps with webpack, with esbuild and with no bundler build and run',
+  'todomvc.spec.ts': 'the examples work, in React, Vue, Solid, Svelte and custom elements',
 }
 
 export const reportOf = (project) => join(ROOT, 'build', 'reports', `playwright-${project}.json`)

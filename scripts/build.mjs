@@ -157,6 +157,13 @@ async function bundle(kind) {
   }
 }
 
+/** An entry without code of its own, which esbuild would move to a chunk that has side effects. */
+function forward({ name, forwards }) {
+  const text = `${forwards.join('\n')}\n`
+  writeFileSync(join(DIST, `${name}.js`), text)
+  writeFileSync(join(DIST, `${name}.d.ts`), text)
+}
+
 async function emitDeclarations(tell) {
   rmSync(TYPES, { recursive: true, force: true })
   for (const project of ['tsconfig.build.json', 'tsconfig.build.worker.json']) {
@@ -240,10 +247,13 @@ export async function build({ quiet = false } = {}) {
   mkdirSync(DIST, { recursive: true })
   await steps.run('JavaScript', async () => {
     for (const kind of ['shared', 'alone', 'node', 'server', 'edge']) await bundle(kind)
+    for (const entry of ENTRIES.filter(({ forwards }) => forwards !== undefined)) forward(entry)
   })
   await steps.run('declarations', async (tell) => {
     await emitDeclarations(tell)
-    for (const entry of ENTRIES.filter(isExported)) copyDeclarations(entry)
+    for (const entry of ENTRIES.filter(({ source }) => source !== undefined)) {
+      if (isExported(entry)) copyDeclarations(entry)
+    }
   })
   await steps.run('package', async () => {
     copyFileSync(join(ENGINE, 'livestore.wasm'), join(DIST, 'livestore.wasm'))

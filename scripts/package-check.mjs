@@ -1,7 +1,8 @@
 /**
  * Looks at the package as npm would publish it: what is in the tarball, whether an app without any
  * of our dependencies can import every entry in Node, and whether TypeScript accepts its
- * declarations with every library checked. What an app does with it in a browser is e2e's part.
+ * declarations with every library checked, and what linters of packages say. What an app does with
+ * it in a browser is e2e's part.
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,7 +17,20 @@ import { Failure } from './lib/terminal.mjs'
 const TARBALL_BYTES_MAX = 1_600_000
 
 /** Entries that start something when imported, need a package of the app, or are for workers. */
-const NOT_IN_NODE = ['worker', 'shared-worker', 'sync-cf-client', 'react', 'effect', 'vite', 'cli']
+const NOT_IN_NODE = [
+  'worker',
+  'shared-worker',
+  'sync-cf-client',
+  'react',
+  'solid',
+  'svelte',
+  'vue',
+  'effect',
+  'livestore',
+  'otel',
+  'vite',
+  'cli',
+]
 
 /** @throws Failure naming what is wrong with the package. Resolves to its size. */
 export async function checkTarball(tell) {
@@ -28,6 +42,7 @@ export async function checkTarball(tell) {
     await install(folder, packed.filename, tell)
     await importEntries(folder, tell)
     await checkTypes(folder, tell)
+    await lintTarball(join(folder, packed.filename))
     return `${packed.files.length} files, ${(packed.size / 1000).toFixed(0)} KB`
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -109,6 +124,36 @@ async function importEntries(folder, tell) {
     if (/\bimport\(|\bimport\.meta\b/.test(readFileSync(join(dist, script), 'utf8'))) {
       throw new Failure(`dist/${script} looks for its own address.`, 'mend scripts/build.mjs.')
     }
+  }
+}
+
+/**
+ * What publint and "are the types wrong" have to say. The package is for ECMAScript modules only:
+ * how Node's `require` and resolvers of before `exports` find its types is no matter.
+ */
+async function lintTarball(file) {
+  const [{ publint }, { formatMessage }] = await Promise.all([
+    import('publint'),
+    import('publint/utils'),
+  ])
+  const { checkPackage, createPackageFromTarballData } = await import('@arethetypeswrong/core')
+  const tarball = readFileSync(file)
+  const { messages, pkg } = await publint({ pack: { tarball }, strict: true })
+  const { problems = [] } = await checkPackage(createPackageFromTarballData(tarball), {
+    excludeEntrypoints: ['./livestore.wasm'],
+  })
+  const found = [
+    ...messages.map((message) => formatMessage(message, pkg)),
+    ...problems
+      .filter(({ resolutionKind }) => !['node10', 'node16-cjs'].includes(resolutionKind))
+      .map((problem) => `types: ${JSON.stringify(problem)}`),
+  ]
+  if (found.length > 0) {
+    throw new Failure(
+      'The package would trouble its users.',
+      'mend what is named above in package.json or scripts/build.mjs.',
+      found.join('\n'),
+    )
   }
 }
 

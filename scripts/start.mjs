@@ -2,8 +2,11 @@
  * `npm start`: installs and builds whatever is missing, then serves the TodoMVC example and a sync
  * server, and prints their addresses. Both run on the built package, as an app would. What is
  * synced stays in build/sync-data.
+ *
+ * `npm start vue` serves the one in Vue; the folders of examples/todomvc are the choice.
  */
 
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from './build.mjs'
@@ -30,11 +33,19 @@ async function startSyncServer() {
 }
 
 await main(async () => {
+  const examples = join(ROOT, 'examples', 'todomvc')
+  const [framework = 'react'] = process.argv.slice(2)
+  const root = join(examples, framework)
+  if (!existsSync(join(root, 'vite.config.ts'))) {
+    throw new Failure(
+      `There is no example for ${framework}.`,
+      `choose of ${readdirSync(examples).join(', ')}.`,
+    )
+  }
   await setup({ scope: 'build', quiet: true })
   await build()
   const sync = await startSyncServer()
   const { createServer } = await import('vite')
-  const root = join(ROOT, 'examples', 'todomvc')
   const server = await createServer({ root, configFile: join(root, 'vite.config.ts') })
   try {
     await server.listen()

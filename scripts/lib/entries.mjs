@@ -5,7 +5,7 @@
  * of what they have in common: a page that imports several, and a worker that imports its schema
  * too. The shared worker, which imports nothing of the app, and the Vite plugin stand alone; what
  * runs as a server of Node shares chunks of its own, and Cloudflare gets one file. An entry that is
- * not `exported` is a program.
+ * not `exported` is a program, and one that only forwards to others has no code at all.
  *
  * What an app's worker imports is a `.jsx` without any JSX in it. Vite bundles dependencies in
  * advance if they end in `.js`; it meets these only when the page starts its worker, and Vite 7
@@ -20,6 +20,10 @@ export const ENTRIES = [
   { name: 'index', source: 'js/src/index.ts', bundle: 'shared' },
   { name: 'adapter-web', source: 'js/src/adapter-web/index.ts', bundle: 'shared' },
   { name: 'react', source: 'js/src/react/index.ts', bundle: 'shared' },
+  { name: 'solid', source: 'js/src/solid/index.ts', bundle: 'shared' },
+  { name: 'svelte', source: 'js/src/svelte/index.ts', bundle: 'shared' },
+  { name: 'vue', source: 'js/src/vue/index.ts', bundle: 'shared' },
+  { name: 'web-components', source: 'js/src/web-components/index.ts', bundle: 'shared' },
   { name: 'effect', source: 'js/src/effect/index.ts', bundle: 'shared' },
   {
     name: 'sync-cf-client',
@@ -29,6 +33,18 @@ export const ENTRIES = [
     extension: '.jsx',
   },
   { name: 'testing', source: 'js/src/testing/index.ts', bundle: 'shared' },
+  { name: 'otel', source: 'js/src/otel/index.ts', bundle: 'shared' },
+  { name: 'registry', source: 'js/src/store/store-registry.ts', bundle: 'shared' },
+  // What LiveStore's own root has: the root here, the registry, and effect's Schema.
+  {
+    name: 'livestore',
+    forwards: [
+      "export * from './index.js'",
+      "export * from './effect.js'",
+      // By name, which has precedence over what others call the same.
+      "export { StoreRegistry, storeOptions } from './registry.js'",
+    ],
+  },
   { name: 'worker', source: 'worker/src/leader-worker.ts', bundle: 'shared', extension: '.jsx' },
   { name: 'shared-worker', source: 'shared-worker/src/shared-worker.ts', bundle: 'alone' },
   { name: 'vite', source: 'devtools/src/node/plugin.ts', bundle: 'node' },
@@ -57,4 +73,13 @@ export function scriptsOf(dist, entry) {
 }
 
 /** Packages that the app brings; everything else is bundled. */
-export const EXTERNAL = ['react', 'effect', 'vite', 'pg']
+export const EXTERNAL = [
+  'react',
+  'solid-js',
+  'svelte',
+  'vue',
+  'effect',
+  '@opentelemetry/api',
+  'vite',
+  'pg',
+]

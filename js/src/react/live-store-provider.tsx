@@ -3,6 +3,7 @@
  */
 
 import { type ReactNode, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { StoreLifetime } from '../bindings/store-lifetime.js'
 import { type LiveStoreError, messageOf } from '../errors.js'
 import type { BatchUpdates } from '../reactivity/deliveries.js'
 import type { LiveStoreSchema } from '../schema/schema.js'
@@ -11,7 +12,7 @@ import type { CreateStoreOptions } from '../store/create-store.js'
 import type { Store } from '../store/store.js'
 import type { Rejection } from '../wasm/client-session.js'
 import { LiveStoreContext } from './live-store-context.js'
-import { StoreLifetime } from './store-lifetime.js'
+import { withReactApi } from './react-api.js'
 
 export interface LiveStoreProviderProps {
   /** Create it outside of the component: a new object makes a new store. */
@@ -33,6 +34,12 @@ export interface LiveStoreProviderProps {
   readonly confirmUnsavedChanges?: boolean | undefined
   readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
   readonly onError?: ((error: LiveStoreError) => void) | undefined
+  /** Taken for apps of LiveStore 0.3; without effect here. */
+  readonly disableDevtools?: boolean | 'auto' | undefined
+  /** Taken for apps of LiveStore 0.3; without effect here. */
+  readonly otelOptions?: unknown
+  /** Taken for apps of LiveStore 0.3; without effect here. */
+  readonly debug?: { readonly instanceId?: string | undefined } | undefined
   /** Rendered while the store is running. */
   readonly children?: ReactNode
 }
@@ -57,7 +64,10 @@ export const LiveStoreProvider = (props: LiveStoreProviderProps): ReactNode => {
   useEffect(() => () => lifetime.close(), [lifetime])
 
   const store = state.stage === 'running' ? state.store : undefined
-  const context = useMemo(() => store && ({ stage: 'running', store } as const), [store])
+  const context = useMemo(
+    () => store && ({ stage: 'running', store: withReactApi(store) } as const),
+    [store],
+  )
   const { renderLoading = loadingText, renderError = errorText, renderShutdown = endText } = props
   if (!lifetime.accepts({ storeId, schema, adapter })) return renderLoading({ stage: 'loading' })
   switch (state.stage) {

@@ -4,7 +4,7 @@
 
 import type { Queryable } from '../reactivity/definitions.js'
 import type { SessionIdSymbol } from '../schema/values.js'
-import type { Store } from '../store/store.js'
+import type { Store, SyncStatus } from '../store/store.js'
 import {
   type ClientDocument,
   type UseClientDocumentOptions,
@@ -12,6 +12,7 @@ import {
   useClientDocument,
 } from './use-client-document.js'
 import { useQuery } from './use-query.js'
+import { useSyncStatus } from './use-sync-status.js'
 
 export interface ReactApi {
   useQuery<Result>(query: Queryable<Result>): Result
@@ -24,6 +25,7 @@ export interface ReactApi {
     table: Table,
     options: UseClientDocumentOptions<Table['Value']>,
   ): UseClientDocumentResult<Table>
+  useSyncStatus(): SyncStatus
 }
 
 /** Adds the hooks to `store` itself, once, and returns it. */
@@ -41,6 +43,7 @@ export const withReactApi = <AStore extends Store>(store: AStore): AStore & Reac
         const options = isOptions ? second : third
         return useClientDocument(table, isOptions ? undefined : second, { ...options, store })
       },
+      useSyncStatus: () => useSyncStatus({ store }),
     })
   }
   return target as AStore & ReactApi

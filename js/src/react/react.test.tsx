@@ -17,6 +17,7 @@ import {
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { events, kv, notes, schema, todos, ui, userDocument } from '../../test/todo-schema.js'
 import { makeInMemoryAdapter } from '../adapter-web/index.js'
+import { REPLACEMENTS_MAX } from '../bindings/store-lifetime.js'
 import { computed, queryDb, signal } from '../reactivity/definitions.js'
 import { SessionIdSymbol } from '../schema/index.js'
 import { createStorePromise } from '../store/create-store.js'
@@ -30,7 +31,6 @@ import {
   useStore,
   withReactApi,
 } from './index.js'
-import { REPLACEMENTS_MAX } from './store-lifetime.js'
 import { RENDER_HOLD_MS } from './watched-query.js'
 
 const created = (id: string, text = '') => events.todoCreated({ id, text })

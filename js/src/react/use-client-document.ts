@@ -3,31 +3,21 @@
  */
 
 import { useCallback, useMemo } from 'react'
-import { LiveStoreError } from '../errors.js'
-import type { Query } from '../query/types.js'
-import { type LiveQuery, queryDb } from '../reactivity/definitions.js'
-import { tableIsClientDocumentTable } from '../schema/client-document.js'
-import type { EventInput } from '../schema/events.js'
-import { isTableDef } from '../schema/table.js'
-import { describe, isPlainObject, SessionIdSymbol } from '../schema/values.js'
-import { type AnyStore, useStoreOr } from './live-store-context.js'
+import {
+  type AnyStore,
+  type ClientDocument,
+  documentIdText,
+  documentRef,
+  type SetDocument,
+  setDocument,
+} from '../bindings/client-document.js'
+import type { LiveQuery } from '../reactivity/definitions.js'
+import type { SessionIdSymbol } from '../schema/values.js'
+import { useStoreOr } from './live-store-context.js'
 import { useQuery } from './use-query.js'
 import { watchedQuery } from './watched-query.js'
 
-/** What the hook uses of a client document, whatever its value. */
-export interface ClientDocument<Value = unknown> {
-  readonly Value: Value
-  readonly default: { readonly id: string | SessionIdSymbol | undefined }
-  readonly get: (...args: never[]) => unknown
-  readonly set: (...args: never[]) => EventInput
-}
-
-type SetValueOf<Table extends ClientDocument> = Parameters<Table['set']>[0]
-
-/** Sets the document: to a value, to some of its fields, or to what a function makes of it. */
-export type SetDocument<Table extends ClientDocument> = (
-  value: SetValueOf<Table> | ((current: Table['Value']) => SetValueOf<Table>),
-) => void
+export type { ClientDocument, SetDocument } from '../bindings/client-document.js'
 
 export type UseClientDocumentResult<Table extends ClientDocument> = readonly [
   value: Table['Value'],
@@ -35,6 +25,14 @@ export type UseClientDocumentResult<Table extends ClientDocument> = readonly [
   id: string,
   query$: LiveQuery<Table['Value']>,
 ]
+
+/** Names of LiveStore for what is set. */
+export type Dispatch<Action> = (action: Action) => void
+export type SetStateAction<Value> = Value | ((current: Value) => Value)
+export type SetStateActionPartial<Value> = Partial<Value> | ((current: Value) => Partial<Value>)
+export type StateSetters<Table extends ClientDocument> = SetDocument<Table>
+/** The result of `useClientDocument` as LiveStore 0.3 calls it. */
+export type UseStateResult<Table extends ClientDocument> = UseClientDocumentResult<Table>
 
 export interface UseClientDocumentOptions<Value> {
   /** Overrides the default value if this creates the document. */
@@ -65,48 +63,23 @@ export function useClientDocument<Table extends ClientDocument>(
   idOrOptions?: string | SessionIdSymbol | UseClientDocumentOptions<Table['Value']>,
   thirdOptions?: UseClientDocumentOptions<Table['Value']>,
 ): UseClientDocumentResult<Table> {
-  type Value = Table['Value']
-  const [givenId, options = {}] =
-    typeof idOrOptions === 'object' ? [undefined, idOrOptions] : [idOrOptions, thirdOptions]
+  const isOptions = typeof idOrOptions === 'object'
+  const id = isOptions ? undefined : idOrOptions
+  const options = (isOptions ? idOrOptions : thirdOptions) ?? {}
   const store = useStoreOr('useClientDocument', options.store)
-  checkDocument(table)
-  const id = givenId ?? table.default.id
 
   // Defaults are often written inline. Equal ones are one query.
   const defaultJson = JSON.stringify(options.default)
-  const def = useMemo(() => {
-    const get = table.get as (id: unknown, options: unknown) => Query<Value>
-    const initial = defaultJson === undefined ? {} : { default: JSON.parse(defaultJson) }
-    return queryDb(get(id, initial))
+  const document = useMemo(() => {
+    const initial = defaultJson === undefined ? undefined : JSON.parse(defaultJson)
+    return documentRef('useClientDocument', table, id, initial)
   }, [table, id, defaultJson])
 
-  const value = useQuery(def, { store })
+  const value = useQuery(document.query$, { store })
   const setValue = useCallback<SetDocument<Table>>(
-    (next) => {
-      // Read now, not at the last render: two calls in one handler see each other's effect.
-      const current = store.query(def)
-      const result =
-        typeof next === 'function' ? (next as (current: Value) => unknown)(current) : next
-      if (Object.is(result, current)) return
-      const set = table.set as (value: unknown, id: unknown) => EventInput
-      store.commit(set(withoutUndefined(result), id))
-    },
-    [store, table, def, id],
+    (next) => setDocument(store, document, next),
+    [store, document],
   )
-  const idText = id === SessionIdSymbol ? store.sessionId : (id as string)
-  return [value, setValue, idText, watchedQuery(store, def).instance]
+  const query$ = watchedQuery(store, document.query$).instance
+  return [value, setValue, documentIdText(store, document.id), query$]
 }
-
-const checkDocument = (table: unknown): void => {
-  if (isTableDef(table) && tableIsClientDocumentTable(table)) return
-  const what = isTableDef(table) ? `the table '${table.sqliteDef.name}'` : describe(table)
-  throw new LiveStoreError(
-    'InvalidArgument',
-    `useClientDocument: ${what} is not a client document; define it with clientDocument()`,
-  )
-}
-
-const withoutUndefined = (value: unknown): unknown =>
-  isPlainObject(value)
-    ? Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined))
-    : value

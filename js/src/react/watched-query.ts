@@ -7,10 +7,10 @@
  * result, and a render that was thrown away leaves nothing behind.
  */
 
+import type { AnyStore } from '../bindings/client-document.js'
 import type { Queryable } from '../reactivity/definitions.js'
 import type { Instance } from '../reactivity/query-instance.js'
 import { StoreInternalsSymbol } from '../store/store.js'
-import type { AnyStore } from './live-store-context.js'
 
 /** How long a render may take to be committed without its queries running again. */
 export const RENDER_HOLD_MS = 5000

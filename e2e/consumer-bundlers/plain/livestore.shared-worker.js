@@ -1,0 +1,1 @@
+import '../node_modules/livestore-wasm/dist/shared-worker.js'

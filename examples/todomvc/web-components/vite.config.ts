@@ -1,0 +1,7 @@
+/** Nothing here is for livestore-wasm: it needs no configuration. */
+
+import { defineConfig } from 'vite'
+
+export default defineConfig({
+  publicDir: '../common/public',
+})
