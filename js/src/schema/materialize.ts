@@ -9,8 +9,10 @@ import { isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { isQueryBuilder } from '../query/builder.js'
 import type { Query, QueryResult } from '../query/types.js'
 import type { EventRecord, Materialize, Statement, StateReader } from '../wasm/values.js'
+import { carriedSource, type DefaultsCollector, withDefaults } from './carried-defaults.js'
 import { type AnyEventDef, type EventArgs, EventCodecSymbol } from './events.js'
-import { getEventDef, type LiveStoreSchema } from './schema.js'
+import type { LiveStoreSchema } from './schema.js'
+import { unknownEvent } from './unknown-events.js'
 import { type BindValue, describe, isPlainObject, SessionIdSymbol } from './values.js'
 
 /** Values for the parameters of a statement, in their order or by name without the prefix. */
@@ -50,6 +52,8 @@ export type MaterializerContext<Def = AnyEventDef> = {
   readonly query: MaterializerQuery
   readonly eventDef: Def
   readonly event: MaterializedEvent<EventArgs<Def>>
+  /** Always empty: facts are accepted, and not evaluated. */
+  readonly currentFacts: ReadonlyMap<string, unknown>
 }
 
 /** Must depend on nothing but its arguments: it runs again in every place that has the event. */
@@ -57,6 +61,12 @@ export type Materializer<Def = AnyEventDef> = (
   args: EventArgs<Def>,
   context: MaterializerContext<Def>,
 ) => MaterializerResult
+
+/** The note on an event of a commit that is to be made again with its defaults. */
+export interface DraftEvent {
+  readonly collector: DefaultsCollector
+  readonly index: number
+}
 
 /** Any materializer, whatever its event. */
 export type AnyMaterializer = (args: never, context: never) => MaterializerResult
@@ -71,9 +81,11 @@ export type AnyMaterializer = (args: never, context: never) => MaterializerResul
 export const materializeWith =
   (schema: LiveStoreSchema): Materialize =>
   (input, reader) => {
-    const { local, argsJson, ...record } = input
+    const { local, argsJson, note, ...record } = input
     const { name } = record
-    const eventDef = getEventDef(schema, name)
+    const draft = note as DraftEvent | undefined
+    const eventDef = schema.eventsDefsMap.get(name)
+    if (eventDef === undefined) return unknownEvent(schema, input)
     const args = local
       ? input.args
       : eventDef[EventCodecSymbol].decode(parseStoredArgs(name, argsJson))
@@ -81,12 +93,19 @@ export const materializeWith =
       eventDef,
       event: { ...record, args },
       query: readWith(name, reader),
+      currentFacts: noFacts,
     }
     // Every event of a schema has a materializer: makeSchema sees to it.
     const materializer = schema.state.materializers.get(name) as AnyMaterializer
+    const defaults =
+      draft === undefined
+        ? schema.state.hasComputedDefaults
+          ? carriedSource(argsJson, record.seqNum)
+          : undefined
+        : draft.collector.source(draft.index)
     let result: MaterializerResult
     try {
-      result = materializer(args as never, context as never)
+      result = withDefaults(defaults, () => materializer(args as never, context as never))
     } catch (cause) {
       throw new LiveStoreError(
         isLiveStoreError(cause) ? cause.code : 'MaterializerThrew',
@@ -94,8 +113,13 @@ export const materializeWith =
         { cause },
       )
     }
-    return normalizeMaterializerResult(name, result)
+    const statements = normalizeMaterializerResult(name, result)
+    draft?.collector.afterEvent(draft.index)
+    return statements
   }
+
+/** Facts are not evaluated; the documentation calls them experimental. */
+const noFacts: ReadonlyMap<string, unknown> = new Map()
 
 const parseStoredArgs = (name: string, argsJson: string): unknown => {
   try {

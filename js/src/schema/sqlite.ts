@@ -1,5 +1,22 @@
 /** The members of `State.SQLite`. */
 
+export {
+  AutoIncrement,
+  ColumnType,
+  Default,
+  DeprecatedId,
+  deprecated,
+  findDeprecatedFieldsWithValues,
+  getDeprecatedReason,
+  isDeprecated,
+  PrimaryKeyId,
+  Unique,
+  withAutoIncrement,
+  withColumnType,
+  withDefault,
+  withPrimaryKey,
+  withUnique,
+} from './annotations.js'
 export type { ClientDocumentTableDef } from './client-document.js'
 export {
   ClientDocumentTableDefSymbol,

@@ -31,6 +31,7 @@ import { QueryGraph } from '../reactivity/query-graph.js'
 import type { Instance } from '../reactivity/query-instance.js'
 import type { QueryPlan } from '../reactivity/query-plan.js'
 import type { AnySchema, SchemaOutput } from '../schema/codec.js'
+import { logDeprecationWarnings } from '../schema/deprecation.js'
 import { EventCodecSymbol, type EventInput } from '../schema/events.js'
 import { getEventDef, type LiveStoreSchema } from '../schema/schema.js'
 import { describe, isPlainObject, replaceSessionId } from '../schema/values.js'
@@ -43,6 +44,7 @@ import type {
 import type { Binds, SeqNum, SqlValue } from '../wasm/values.js'
 import type { SessionLink, StorageMode } from './adapter.js'
 import { type CommitOptions, commitArgs, type Transaction } from './commit-args.js'
+import { commitWithDefaults } from './commit-with-defaults.js'
 import { type CommitResult, ReceiptBook } from './receipts.js'
 import type { SessionDriver } from './session-driver.js'
 import { nextOrder, Subscription } from './subscription.js'
@@ -436,7 +438,10 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     persisted = true,
   ): { readonly stale: readonly number[]; readonly receipt: CommitResult } {
     const prepared = events.map((event) => this.#commitEvent(event))
-    const stale = this.#session.commit(prepared, persisted)
+    const commit = (list: readonly CommitEvent[]) => this.#session.commit(list, persisted)
+    const stale = this.schema.state.hasComputedDefaults
+      ? commitWithDefaults(prepared, commit)
+      : commit(prepared)
     const receipt = this.#receipts.committed(persisted ? events.length : 0)
     if (!persisted) {
       this.#driver?.sendPassing()
@@ -453,6 +458,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     const eventDef = getEventDef(this.schema, name)
     const { json, args } = eventDef[EventCodecSymbol].prepare(event, this.sessionId)
     const { clientOnly } = eventDef.options
+    logDeprecationWarnings(eventDef, args)
     return { name, args, argsJson: json, clientOnly, schemaHash: EVENT_SCHEMA_HASH }
   }
 
