@@ -49,6 +49,7 @@ async function pack(folder, tell) {
     `dist/${entry.name}.d.ts`,
   ])
   expected.push('dist/livestore.wasm', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md')
+  expected.push('docs/errors.md')
   const missing = expected.filter((path) => !paths.includes(path))
   if (missing.length > 0) {
     throw new Failure(`The tarball lacks ${missing.join(', ')}.`, 'build it, or mend `files`.')

@@ -36,7 +36,9 @@ export {
   real,
   text,
 } from './columns.js'
+export { logDeprecationWarnings, resetDeprecationWarnings } from './deprecation.js'
 export { clientOnly, defineEvent, synced } from './events.js'
 export { defineMaterializer, makeState, materializers } from './schema.js'
 export type { TableDef } from './table.js'
 export { table } from './table.js'
+export { TableInfoSymbol as TableDefInternalsSymbol } from './table-info.js'

@@ -10,6 +10,7 @@
 import { nanoid } from 'nanoid'
 import { endsStores, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { type BatchUpdates, reportToHost } from '../reactivity/deliveries.js'
+import { type AnySchema, codecOf } from '../schema/codec.js'
 import { schemaDescriptor } from '../schema/descriptor.js'
 import { materializeWith } from '../schema/materialize.js'
 import { isLiveStoreSchema, type LiveStoreSchema } from '../schema/schema.js'
@@ -19,7 +20,13 @@ import type { Materialize } from '../wasm/values.js'
 import type { Adapter, BootStatus, SessionLink } from './adapter.js'
 import { confirmLeaving, journalAtPageEnd } from './page-end.js'
 import { SessionDriver } from './session-driver.js'
-import { Store, type StoreControl, type StoreInternals, StoreInternalsSymbol } from './store.js'
+import {
+  Store,
+  type StoreControl,
+  type StoreInternals,
+  StoreInternalsSymbol,
+  type StoreParams,
+} from './store.js'
 
 export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   readonly schema: Schema
@@ -27,7 +34,7 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   /** Names the data. Letters, digits, `_` and `-`. */
   readonly storeId: string
   /** Runs before the store is handed out. It may commit; if it fails, there is no store. */
-  readonly boot?: ((store: Store<Schema, Context>) => unknown) | undefined
+  readonly boot?: ((store: Store<Schema, Context>, context: BootContext) => unknown) | undefined
   /** Wraps every round of telling subscribers, e.g. `unstable_batchedUpdates` of react-dom 17. */
   readonly batchUpdates?: BatchUpdates | undefined
   readonly onBootStatus?: ((status: BootStatus) => void) | undefined
@@ -35,6 +42,20 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   readonly confirmUnsavedChanges?: boolean | undefined
   /** For the sync backend: handed on to it by the tab that leads. JSON. */
   readonly syncPayload?: unknown
+  /** Encodes `syncPayload`, which need not be JSON then. */
+  readonly syncPayloadSchema?: AnySchema | undefined
+  /** Accepted for compatibility, and not looked at: the engine sizes its batches itself. */
+  readonly params?: StoreParams | undefined
+  /** Accepted for compatibility, and not looked at. */
+  readonly disableDevtools?: boolean | 'auto' | undefined
+  /** Accepted for compatibility, and not looked at. */
+  readonly debug?: { readonly instanceId?: string | undefined } | undefined
+  /** Accepted for compatibility, and not looked at. */
+  readonly logger?: unknown
+  /** Accepted for compatibility, and not looked at. */
+  readonly logLevel?: unknown
+  /** Accepted for compatibility, and not looked at. */
+  readonly otelOptions?: unknown
   /** Aborting ends the store, or its creation. */
   readonly signal?: AbortSignal | undefined
   /** Anything; found again as `store.context`. */
@@ -46,6 +67,13 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
   /** Told of what no call can throw, besides the console: events that may be lost, and why. */
   readonly onError?: ((error: LiveStoreError) => void) | undefined
+}
+
+/** What `boot` is told besides the store. */
+export interface BootContext {
+  /** What the boot made of the tables: nothing that an app would have to look at. */
+  readonly migrationsReport: { readonly migrations: readonly never[] }
+  readonly parentSpan: undefined
 }
 
 /**
@@ -66,7 +94,7 @@ export const createStorePromise = async <
   const aborted = abortWatch(signal, storeId)
   const gate = materializeGate(schema)
   const descriptor = schemaDescriptor(schema)
-  const syncPayload = asJson(options.syncPayload)
+  const syncPayload = asJson(encodePayload(options))
   const report = errorReporter(options.onError)
   status.report({ stage: 'loading' })
 
@@ -96,6 +124,7 @@ export const createStorePromise = async <
       storeId,
       schema,
       context: (options.context ?? {}) as Context,
+      params: options.params ?? {},
       session,
       link,
       isMaterializing: gate.isRunning,
@@ -113,7 +142,7 @@ export const createStorePromise = async <
     // From here on the store itself closes everything.
     cleanUp.length = 1
     cleanUp.push(() => store.shutdown())
-    await aborted.race(Promise.resolve(options.boot?.(store)))
+    await aborted.race(Promise.resolve(options.boot?.(store, bootContext)))
     if (options.batchUpdates !== undefined) control.setBatchUpdates(options.batchUpdates)
     const internals = store[StoreInternalsSymbol]
     if (options.confirmUnsavedChanges !== false) confirmLeaving(store, control)
@@ -230,6 +259,25 @@ const checkOptions = (options: unknown): void => {
   if (!isLiveStoreSchema(schema)) invalid(`schema is ${describe(schema)}, not from makeSchema`)
   if (typeof (adapter as Adapter | undefined)?.connect !== 'function') {
     invalid(`adapter is ${describe(adapter)}, not from makePersistedAdapter or makeInMemoryAdapter`)
+  }
+}
+
+const bootContext: BootContext = { migrationsReport: { migrations: [] }, parentSpan: undefined }
+
+const encodePayload = (options: {
+  readonly syncPayload?: unknown
+  readonly syncPayloadSchema?: AnySchema | undefined
+}): unknown => {
+  const { syncPayload, syncPayloadSchema } = options
+  if (syncPayloadSchema === undefined) return syncPayload
+  const { encode, decode, encodeValidates } = codecOf(syncPayloadSchema, 'syncPayload')
+  try {
+    const encoded = encode(syncPayload)
+    if (!encodeValidates) decode(encoded)
+    return encoded
+  } catch (cause) {
+    const text = `createStorePromise: syncPayload does not fit its schema: ${messageOf(cause)}`
+    throw new LiveStoreError('InvalidArgument', text, { cause })
   }
 }
 

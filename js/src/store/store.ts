@@ -101,11 +101,19 @@ export interface RawStoreQuery<S extends AnySchema | undefined = AnySchema | und
 
 export type RawRow = { readonly [column: string]: SqlValue }
 
+/** Figures that LiveStore's engine takes; this one has its own. */
+export interface StoreParams {
+  readonly leaderPushBatchSize?: number | undefined
+  readonly eventQueryBatchSize?: number | undefined
+  readonly simulation?: unknown
+}
+
 /** What the parts of a store are; made by `createStorePromise`. */
 export interface StoreParts<Schema, Context> {
   readonly storeId: string
   readonly schema: Schema
   readonly context: Context
+  readonly params: StoreParams
   readonly session: ClientSession
   readonly link: SessionLink
   readonly isMaterializing: () => boolean
@@ -141,6 +149,8 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   readonly sessionId: string
   readonly schema: Schema
   readonly context: Context
+  /** As given to `createStorePromise`. */
+  readonly params: StoreParams
   readonly [StoreInternalsSymbol]: StoreInternals
   readonly #parts: StoreParts<Schema, Context>
   readonly #session: ClientSession
@@ -165,6 +175,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     this.sessionId = link.sessionId
     this.schema = schema
     this.context = context
+    this.params = parts.params
     this.#session = session
     this.#receipts = new ReceiptBook(() => session.receipts())
     this.#storageMode = link.storageMode
