@@ -76,6 +76,7 @@ export {
   queryDb,
   signal,
 } from './reactivity/definitions.js'
+export * as Events from './schema/events-namespace.js'
 export type {
   AnyEventDef,
   AnySchema,
@@ -120,7 +121,6 @@ export {
   defineEvent,
   defineMaterializer,
   deprecated,
-  Events,
   findDeprecatedFieldsWithValues,
   getDeprecatedReason,
   getEventDef,
@@ -134,9 +134,9 @@ export {
   normalizeUnknownEventHandling,
   resetDeprecationWarnings,
   SessionIdSymbol,
-  State,
   synced,
 } from './schema/index.js'
+export * as State from './schema/state-namespace.js'
 export type {
   Adapter,
   BootStatus,

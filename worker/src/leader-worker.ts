@@ -8,6 +8,7 @@
 
 import { type DirectoryLike, type LocksLike, type PortLike, systemClock } from '../../js/src/env.js'
 import { LiveStoreError, messageOf } from '../../js/src/errors.js'
+import { defaultsOf } from '../../js/src/schema/default-sources.js'
 import {
   isLiveStoreSchema,
   type LiveStoreSchema,
@@ -128,7 +129,8 @@ const checkOptions = (options: unknown): WorkerOptions => {
 /** @internal The engine's leader over the app's schema. */
 export const leaderFactory = ({ schema, sync }: WorkerOptions): LeaderFactory => {
   const descriptor = schemaDescriptor(schema)
-  const materialize = materializeWith(schema)
+  const support = schema.state.hasComputedDefaults ? { defaultsOf } : undefined
+  const materialize = materializeWith(schema, support)
   const setup = syncSetup('makeWorker', sync)
   return {
     fileNames: storeFileNames,

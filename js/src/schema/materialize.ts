@@ -9,7 +9,8 @@ import { isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { isQueryBuilder } from '../query/builder.js'
 import type { Query, QueryResult } from '../query/types.js'
 import type { EventRecord, Materialize, Statement, StateReader } from '../wasm/values.js'
-import { carriedSource, type DefaultsCollector, withDefaults } from './carried-defaults.js'
+import { withDefaults } from './carried-defaults.js'
+import type { DefaultsSupport } from './default-sources.js'
 import { type AnyEventDef, type EventArgs, EventCodecSymbol } from './events.js'
 import type { LiveStoreSchema } from './schema.js'
 import { unknownEvent } from './unknown-events.js'
@@ -62,28 +63,22 @@ export type Materializer<Def = AnyEventDef> = (
   context: MaterializerContext<Def>,
 ) => MaterializerResult
 
-/** The note on an event of a commit that is to be made again with its defaults. */
-export interface DraftEvent {
-  readonly collector: DefaultsCollector
-  readonly index: number
-}
-
 /** Any materializer, whatever its event. */
 export type AnyMaterializer = (args: never, context: never) => MaterializerResult
 
 /**
- * The function the engine calls for every event of `schema`.
+ * The function the engine calls for every event of `schema`. `support` is `default-sources.ts`,
+ * needed by a schema with `hasComputedDefaults`.
  *
  * It throws LiveStoreError `UnknownEvent`, `DecodeFailed`, `InvalidMaterializerResult`, or what
  * went wrong in the materializer: the error of a query builder with its own code, anything else as
  * `MaterializerThrew`.
  */
 export const materializeWith =
-  (schema: LiveStoreSchema): Materialize =>
+  (schema: LiveStoreSchema, support?: Pick<DefaultsSupport, 'defaultsOf'>): Materialize =>
   (input, reader) => {
-    const { local, argsJson, note, ...record } = input
+    const { local, argsJson, note: _, ...record } = input
     const { name } = record
-    const draft = note as DraftEvent | undefined
     const eventDef = schema.eventsDefsMap.get(name)
     if (eventDef === undefined) return unknownEvent(schema, input)
     const args = local
@@ -97,15 +92,10 @@ export const materializeWith =
     }
     // Every event of a schema has a materializer: makeSchema sees to it.
     const materializer = schema.state.materializers.get(name) as AnyMaterializer
-    const defaults =
-      draft === undefined
-        ? schema.state.hasComputedDefaults
-          ? carriedSource(argsJson, record.seqNum)
-          : undefined
-        : draft.collector.source(draft.index)
+    const defaults = support?.defaultsOf(input)
     let result: MaterializerResult
     try {
-      result = withDefaults(defaults, () => materializer(args as never, context as never))
+      result = withDefaults(defaults?.source, () => materializer(args as never, context as never))
     } catch (cause) {
       throw new LiveStoreError(
         isLiveStoreError(cause) ? cause.code : 'MaterializerThrew',
@@ -114,7 +104,7 @@ export const materializeWith =
       )
     }
     const statements = normalizeMaterializerResult(name, result)
-    draft?.collector.afterEvent(draft.index)
+    defaults?.done()
     return statements
   }
 

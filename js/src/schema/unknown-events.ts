@@ -40,11 +40,8 @@ export const normalizeUnknownEventHandling = (given: unknown): UnknownEventHandl
   const { strategy, onUnknownEvent } = isPlainObject(given) ? given : {}
   const isComplete = strategy !== 'callback' || typeof onUnknownEvent === 'function'
   if (strategies.includes(strategy as string) && isComplete) return given as UnknownEventHandling
-  throw new LiveStoreError(
-    'InvalidSchema',
-    `unknownEventHandling: expected { strategy: 'warn' | 'ignore' | 'fail' } or { strategy: ` +
-      `'callback', onUnknownEvent }, got ${describe(given)} with strategy ${describe(strategy)}`,
-  )
+  const text = `unknownEventHandling: the strategy ${describe(strategy)} is unknown or incomplete`
+  throw new LiveStoreError('InvalidSchema', text)
 }
 
 const warned = new Set<string>()

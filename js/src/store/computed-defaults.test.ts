@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { coded, endTest, openStore, startTest } from '../../test/open-store.js'
 import { fields } from '../../test/todo-schema.js'
+import { defaultsOf } from '../schema/default-sources.js'
 import { Events, makeSchema, materializeWith, State } from '../schema/index.js'
 
 const { SQLite } = State
@@ -69,7 +70,7 @@ afterEach(endTest)
 
 /** The binds of the only insert that materializing the stored `args` of `name` gives. */
 const bindsOf = (name: string, args: unknown, tables = schema) =>
-  materializeWith(tables)(
+  materializeWith(tables, { defaultsOf })(
     {
       name,
       argsJson: JSON.stringify(args),

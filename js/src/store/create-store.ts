@@ -11,6 +11,7 @@ import { nanoid } from 'nanoid'
 import { endsStores, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { type BatchUpdates, reportToHost } from '../reactivity/deliveries.js'
 import { type AnySchema, codecOf } from '../schema/codec.js'
+import type { DefaultsSupport } from '../schema/default-sources.js'
 import { schemaDescriptor } from '../schema/descriptor.js'
 import { materializeWith } from '../schema/materialize.js'
 import { isLiveStoreSchema, type LiveStoreSchema } from '../schema/schema.js'
@@ -92,7 +93,10 @@ export const createStorePromise = async <
   const { schema, adapter, storeId, signal } = options
   const status = bootStatusReporter(options.onBootStatus)
   const aborted = abortWatch(signal, storeId)
-  const gate = materializeGate(schema)
+  const defaults = schema.state.hasComputedDefaults
+    ? await import('../schema/default-sources.js')
+    : undefined
+  const gate = materializeGate(schema, defaults)
   const descriptor = schemaDescriptor(schema)
   const syncPayload = asJson(encodePayload(options))
   const report = errorReporter(options.onError)
@@ -128,6 +132,7 @@ export const createStorePromise = async <
       session,
       link,
       isMaterializing: gate.isRunning,
+      defaults,
       onRejected: options.onRejected,
       report,
     })
@@ -356,8 +361,8 @@ const abortWatch = (signal: AbortSignal | undefined, storeId: string) => {
 }
 
 /** Knows when a materializer runs: a store must not be used from inside one. */
-const materializeGate = (schema: LiveStoreSchema) => {
-  const inner = materializeWith(schema)
+const materializeGate = (schema: LiveStoreSchema, defaults: DefaultsSupport | undefined) => {
+  const inner = materializeWith(schema, defaults)
   let running = 0
   const materialize: Materialize = (event, reader) => {
     running += 1

@@ -31,6 +31,7 @@ import { QueryGraph } from '../reactivity/query-graph.js'
 import type { Instance } from '../reactivity/query-instance.js'
 import type { QueryPlan } from '../reactivity/query-plan.js'
 import type { AnySchema, SchemaOutput } from '../schema/codec.js'
+import type { DefaultsSupport } from '../schema/default-sources.js'
 import { logDeprecationWarnings } from '../schema/deprecation.js'
 import { EventCodecSymbol, type EventInput } from '../schema/events.js'
 import { getEventDef, type LiveStoreSchema } from '../schema/schema.js'
@@ -44,7 +45,6 @@ import type {
 import type { Binds, SeqNum, SqlValue } from '../wasm/values.js'
 import type { SessionLink, StorageMode } from './adapter.js'
 import { type CommitOptions, commitArgs, type Transaction } from './commit-args.js'
-import { commitWithDefaults } from './commit-with-defaults.js'
 import { type CommitResult, ReceiptBook } from './receipts.js'
 import type { SessionDriver } from './session-driver.js'
 import { nextOrder, Subscription } from './subscription.js'
@@ -117,6 +117,8 @@ export interface StoreParts<Schema, Context> {
   readonly session: ClientSession
   readonly link: SessionLink
   readonly isMaterializing: () => boolean
+  /** For a schema that has defaults which are functions. */
+  readonly defaults: DefaultsSupport | undefined
   readonly onRejected: ((rejected: readonly Rejection[]) => void) | undefined
   /** Told of what no call can throw. Never throws. */
   readonly report: (error: LiveStoreError) => void
@@ -450,9 +452,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   ): { readonly stale: readonly number[]; readonly receipt: CommitResult } {
     const prepared = events.map((event) => this.#commitEvent(event))
     const commit = (list: readonly CommitEvent[]) => this.#session.commit(list, persisted)
-    const stale = this.schema.state.hasComputedDefaults
-      ? commitWithDefaults(prepared, commit)
-      : commit(prepared)
+    const stale = this.#parts.defaults?.commitWithDefaults(prepared, commit) ?? commit(prepared)
     const receipt = this.#receipts.committed(persisted ? events.length : 0)
     if (!persisted) {
       this.#driver?.sendPassing()
