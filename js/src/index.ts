@@ -154,6 +154,8 @@ export type {
   CommitOptions,
   CommitReceipt,
   CommitResult,
+  EventsOptions,
+  LoggedEvent,
   RawRow,
   RawStoreQuery,
   StoreInternals,

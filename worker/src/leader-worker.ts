@@ -9,12 +9,9 @@
 import { type DirectoryLike, type LocksLike, type PortLike, systemClock } from '../../js/src/env.js'
 import { LiveStoreError, messageOf } from '../../js/src/errors.js'
 import { defaultsOf } from '../../js/src/schema/default-sources.js'
-import {
-  isLiveStoreSchema,
-  type LiveStoreSchema,
-  materializeWith,
-  schemaDescriptor,
-} from '../../js/src/schema/index.js'
+import { schemaDescriptor } from '../../js/src/schema/descriptor.js'
+import { materializeWith } from '../../js/src/schema/materialize.js'
+import { isLiveStoreSchema, type LiveStoreSchema } from '../../js/src/schema/schema.js'
 import { leaderSyncOptions, type SyncOptions, syncSetup } from '../../js/src/sync/options.js'
 import { Leader, leaderFileNames } from '../../js/src/wasm/leader.js'
 import { startEngine } from '../../js/src/wasm/module.js'

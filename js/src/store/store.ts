@@ -45,12 +45,14 @@ import type {
 import type { Binds, SeqNum, SqlValue } from '../wasm/values.js'
 import type { SessionLink, StorageMode } from './adapter.js'
 import { type CommitOptions, commitArgs, type Transaction } from './commit-args.js'
+import type { EventsOptions, LoggedEvent } from './logged-events.js'
 import { type CommitResult, ReceiptBook } from './receipts.js'
 import type { SessionDriver } from './session-driver.js'
 import { nextOrder, Subscription } from './subscription.js'
 import { ValueQueue } from './value-queue.js'
 
 export type { CommitOptions, Transaction } from './commit-args.js'
+export type { EventsOptions, LoggedEvent } from './logged-events.js'
 export type { CommitReceipt, CommitResult } from './receipts.js'
 
 /** How long `shutdown` waits for the leader to take what is pending. */
@@ -161,6 +163,8 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   readonly #receipts: ReceiptBook
   readonly #statusReceivers = new Set<Receiver>()
   readonly #shutdownListeners = new Set<() => void>()
+  /** Those that have read the log to its end. */
+  readonly #logReaders = new Set<() => void>()
   #storageMode: StorageMode
   #clientId: string
   #driver: SessionDriver | undefined
@@ -361,6 +365,20 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     this.#deliveries.together(() => instance.set(next))
   }
 
+  /**
+   * The events of the log in their order, from `since` on, and those to come. Only what will never
+   * be rolled back: with a sync backend, what it has put into its order. Client-only events, and
+   * those that the schema does not know, are left out. It ends after `until`, or with the store.
+   *
+   * A reader goes on where it stopped by giving the `seqNum` of its last event as `since`.
+   *
+   * @throws LiveStoreError `InvalidArgument`, when the first event is asked for
+   */
+  events(options: EventsOptions = {}): AsyncIterable<LoggedEvent> {
+    this.#checkUse('events')
+    return this.#readEvents(options)
+  }
+
   /** What the leader has confirmed, and how much it has not. */
   syncStatus(): SyncStatus {
     this.#checkUse('syncStatus')
@@ -435,6 +453,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   }
 
   #onFollow({ stale, rejected }: FollowOutcome): void {
+    this.#wakeLogReaders()
     this.#deliveries.together(() => this.#graph.invalidate(stale))
     if (rejected.length === 0) return
     this.#receipts.rejected(rejected)
@@ -442,7 +461,25 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   }
 
   #onStatus(): void {
+    this.#wakeLogReaders()
     for (const receiver of this.#statusReceivers) this.#deliveries.add(receiver)
+  }
+
+  async *#readEvents(options: EventsOptions): AsyncGenerator<LoggedEvent> {
+    const { readEvents } = await import('./logged-events.js')
+    yield* readEvents(this.schema, this.params, options, {
+      read: async (after, count) => this.#driver?.readLog(after, count),
+      changed: () =>
+        new Promise((resolve) => {
+          if (this.#shutdown !== undefined) resolve()
+          else this.#logReaders.add(resolve)
+        }),
+    })
+  }
+
+  #wakeLogReaders(): void {
+    for (const wake of this.#logReaders) wake()
+    this.#logReaders.clear()
   }
 
   /** Encodes, commits and sends. Nothing has changed if it throws. */
@@ -565,6 +602,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   async #end(): Promise<void> {
     await this.#driver?.drained(SHUTDOWN_DRAIN_MS_MAX)
     this.#driver?.close()
+    this.#wakeLogReaders()
     this.#reportLeft()
     const text = `the store '${this.storeId}' was shut down before this was known`
     this.#receipts.end(new LiveStoreError('Closed', text))
