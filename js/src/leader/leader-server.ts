@@ -330,7 +330,10 @@ export class LeaderServer {
       try {
         bytes = this.#phase.leader.settledAfter(after, count)
       } catch (thrown) {
-        if (!isStorageError(thrown)) return this.crash(thrown)
+        if (!isStorageError(thrown)) {
+          this.crash(thrown)
+          return
+        }
         this.#drainFailed(thrown)
       }
     }

@@ -28,7 +28,7 @@ const threeEvents = async () => {
   return store
 }
 
-test('gives the events of the log in their order, decoded; client-only ones are left out', async () => {
+test('gives the synced events of the log in their order, decoded', async () => {
   const store = await threeEvents()
   expect(await read(store, { until: 3 })).toEqual([
     '1 v1.TodoCreated a',
@@ -51,7 +51,7 @@ test('says whose an event is, and its place', async () => {
   expect.assertions(1)
 })
 
-test('goes on after the place where a reader stopped, and ends with the one it was given', async () => {
+test('goes on after the place where a reader stopped, and ends where it is told', async () => {
   const store = await threeEvents()
   expect(await read(store, { since: { global: 1 }, until: 2 })).toEqual(['2 v1.TodoCreated b'])
   expect(await read(store, { since: 3, until: 3 })).toEqual([])
