@@ -72,10 +72,9 @@ TEST_F(LeaderTest, RejectsASyncedEventOfASessionThatMissedAClientOnlyOne) {
 
 TEST_F(LeaderTest, WithoutABackendEverythingInTheLogIsSettledAndReadInPages) {
   const auto page = [&](uint64_t global, uint32_t count) {
+    const std::vector<Event> events = *DecodeEvents(*leader().SettledAfter(global, count));
     std::string text;
-    for (const Event& event : *DecodeEvents(*leader().SettledAfter(global, count))) {
-      text += ToString(event.seq) + " ";
-    }
+    for (const Event& event : events) text += ToString(event.seq) + " ";
     return text;
   };
   EXPECT_EQ(page(0, 10), "");

@@ -36,6 +36,8 @@ export {
   real,
   text,
 } from './columns.js'
+export type { CudEvents } from './cud-events.js'
+export { enableCud } from './cud-events.js'
 export { logDeprecationWarnings, resetDeprecationWarnings } from './deprecation.js'
 export { clientOnly, defineEvent, synced } from './events.js'
 export { defineMaterializer, makeState, materializers } from './schema.js'
