@@ -28,7 +28,6 @@ export {
   SqliteDbWrapper,
   StoreInterrupted,
   stackInfoToString,
-  storeOptions,
 } from './compat/tools.js'
 export type {
   ClientSession,

@@ -21,7 +21,7 @@ const inBoth = `EventSequenceNumber Events IntentionalShutdownCause LiveStoreEve
   getDefaultValuesDecoded getDefaultValuesEncoded getEventDef makeSchema materializers nanoid
   prepareBindValues provideOtel queryDb signal sql stackInfoToString synced`
 const in03 = 'makeRef rawSqlEvent rawSqlMaterializer'
-const in04 = `DeprecatedId StoreInternalsSymbol storeOptions UNKNOWN_EVENT_SCHEMA_HASH deprecated
+const in04 = `DeprecatedId StoreInternalsSymbol UNKNOWN_EVENT_SCHEMA_HASH deprecated
   exposeDebugUtils findDeprecatedFieldsWithValues getDeprecatedReason isDeprecated isLiveQueryDef
   isLiveQueryInstance isLiveStoreSchema isQueryable liveStoreVersion logDeprecationWarnings
   normalizeUnknownEventHandling resetDeprecationWarnings resolveEventDef`
@@ -234,7 +234,6 @@ test('the names for tools do what their types say', () => {
     queryFrameCount: 0,
     events: [],
   })
-  expect(root.storeOptions({ storeId: 'a' })).toEqual({ storeId: 'a' })
   expect(root.provideOtel({})('effect')).toBe('effect')
   expect(() => new root.SqliteDbWrapper()).toThrow(coded('Unsupported', /store\.query/))
   expect(new root.StoreInterrupted({ reason: 'r' })).toMatchObject({ reason: 'r', message: 'r' })

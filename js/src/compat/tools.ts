@@ -39,9 +39,6 @@ export class SqliteDbWrapper {
   }
 }
 
-/** Returns `options`. For its types. */
-export const storeOptions = <const Options>(options: Options): Options => options
-
 /** Lets an effect run as it is: spans are not given to it. */
 export const provideOtel =
   (_otel?: unknown) =>
