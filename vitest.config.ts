@@ -53,6 +53,7 @@ export default defineConfig({
         replacement: source('./js/src/sync-cf/client/index.ts'),
       },
       { find: 'livestore-wasm/testing', replacement: source('./js/src/testing/index.ts') },
+      {
         find: 'livestore-wasm/sync-server',
         replacement: source('./js/src/sync-server/node/index.ts'),
       },

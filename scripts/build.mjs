@@ -22,7 +22,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { cmakeBuild } from './lib/cmake.mjs'
-import { ENTRIES, EXTERNAL, isExported, scriptOf, scriptsOf } from './lib/entries.mjs'
+import { ENTRIES, EXTERNAL, isExported, NAMESPACES, scriptOf, scriptsOf } from './lib/entries.mjs'
 import { ROOT } from './lib/paths.mjs'
 import { run } from './lib/process.mjs'
 import { Failure, main, Steps } from './lib/terminal.mjs'
@@ -112,6 +112,18 @@ const withoutOwnAddress = {
 const REQUIRE_IN_MODULES =
   "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
+/** Lets the modules of `NAMESPACES` stay modules. */
+const namespacesApart = {
+  name: 'namespaces-apart',
+  setup(build) {
+    const files = new Map(NAMESPACES.map(({ name, source }) => [join(ROOT, source), name]))
+    build.onResolve({ filter: /^\..*\.js$/ }, ({ path, resolveDir }) => {
+      const name = files.get(join(resolveDir, path).replace(/\.js$/, '.ts'))
+      return name && { path: `./${name}.js`, external: true, sideEffects: false }
+    })
+  },
+}
+
 async function bundle(kind) {
   const esbuild = await import('esbuild')
   const entries = ENTRIES.filter((entry) => entry.bundle === kind)
@@ -132,9 +144,18 @@ async function bundle(kind) {
   }
   const points = (list) => Object.fromEntries(list.map(({ name, source }) => [name, source]))
   const runs =
-    kind === 'shared' || kind === 'server'
-      ? [{ ...shared, entryPoints: points(entries), splitting: true }]
-      : entries.map((entry) => ({ ...shared, entryPoints: points([entry]) }))
+    kind === 'shared'
+      ? [
+          {
+            ...shared,
+            entryPoints: points([...entries, ...NAMESPACES]),
+            splitting: true,
+            plugins: [...shared.plugins, namespacesApart],
+          },
+        ]
+      : kind === 'server'
+        ? [{ ...shared, entryPoints: points(entries), splitting: true }]
+        : entries.map((entry) => ({ ...shared, entryPoints: points([entry]) }))
   for (const options of runs) {
     let messages
     try {

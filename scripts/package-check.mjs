@@ -65,6 +65,7 @@ async function pack(folder, tell) {
   ])
   expected.push('dist/livestore.wasm', 'dist/sync-server-db.wasm', 'dist/LICENSE-ws')
   expected.push('package.json', 'README.md', 'LICENSE', 'CHANGELOG.md')
+  expected.push('docs/errors.md')
   const missing = expected.filter((path) => !paths.includes(path))
   if (missing.length > 0) {
     throw new Failure(`The tarball lacks ${missing.join(', ')}.`, 'build it, or mend `files`.')

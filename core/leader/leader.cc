@@ -481,6 +481,22 @@ Result<Bytes> Leader::Image() {
   return impl_->state->database().Serialize();
 }
 
+Result<Bytes> Leader::SettledAfter(uint64_t global, uint32_t count) {
+  Impl& self = *impl_;
+  LS_CHECK(self.phase == Impl::Phase::kDone);
+  if (self.eventlog->lost() || self.state_behind) LS_TRY(self.Recover());
+  std::vector<Event> events;
+  const SeqNum settled = self.settled.seq;
+  if (global < settled.global) {
+    const Head after = LS_TRY(self.eventlog->EndOfClientOnly({.global = global}));
+    events = LS_TRY(
+        self.eventlog->Range(after.seq, std::min<uint32_t>(count, limits::kEventlogChunkEvents)));
+    std::erase_if(
+        events, [&settled](const Event& event) { return ComparePosition(settled, event.seq) < 0; });
+  }
+  return EncodeEvents(events);
+}
+
 Result<StatementId> Leader::Prepare(std::string_view sql) {
   return impl_->state->database().Prepare(sql);
 }

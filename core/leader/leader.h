@@ -211,6 +211,11 @@ class Leader {
   // The state as a database image. REQUIRES: the boot is done.
   Result<Bytes> Image();
 
+  // Up to `count` events after the synced event number `global` and the client-only ones that
+  // follow it, encoded by EncodeEvents: of those that will never be rolled back. None: there are no
+  // such events yet. REQUIRES: the boot is done.
+  Result<Bytes> SettledAfter(uint64_t global, uint32_t count);
+
   // The same reading side that materializers use in a session.
   Result<StatementId> Prepare(std::string_view sql);
   [[nodiscard]] const StatementInfo& Info(StatementId statement) const;

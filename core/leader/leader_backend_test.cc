@@ -112,6 +112,15 @@ TEST_F(LeaderBackendTest, WhatIsPulledIsLoggedSettledAndTold) {
   EXPECT_EQ(leader().sync_status().pending_count, 0u);
 }
 
+TEST_F(LeaderBackendTest, WhatTheBackendHasNotOrderedIsNotReadAsSettled) {
+  const auto settled = [&] { return Named(*DecodeEvents(*leader().SettledAfter(0, 10))); };
+  Commit({TodoCreated("mine")});
+  EXPECT_EQ(settled(), "");
+  Pulled(Foreign(0, {TodoCreated("a")}));
+  EXPECT_EQ(Log(), "e1:a e2r1:mine ");
+  EXPECT_EQ(settled(), "e1:a ");
+}
+
 TEST_F(LeaderBackendTest, TheEchoOfOwnEventsConfirmsThemAndMovesNothing) {
   Pulled({});
   Commit({TodoCreated("a"), NoteSet("n", "x"), TodoCreated("b")});

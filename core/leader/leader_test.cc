@@ -70,6 +70,23 @@ TEST_F(LeaderTest, RejectsASyncedEventOfASessionThatMissedAClientOnlyOne) {
   EXPECT_EQ(Answers(*leader().Drain()), "rejected:2 ");
 }
 
+TEST_F(LeaderTest, WithoutABackendEverythingInTheLogIsSettledAndReadInPages) {
+  const auto page = [&](uint64_t global, uint32_t count) {
+    const std::vector<Event> events = *DecodeEvents(*leader().SettledAfter(global, count));
+    std::string text;
+    for (const Event& event : events) text += ToString(event.seq) + " ";
+    return text;
+  };
+  EXPECT_EQ(page(0, 10), "");
+  Take(1,
+       {NoteSet("n", "x"), TodoCreated("a"), NoteSet("n", "y"), TodoCreated("b"), TodoDone("a")});
+  EXPECT_EQ(page(0, 10), "e1 e1.1 e2 e3 ");
+  EXPECT_EQ(page(0, 2), "e1 e1.1 ");
+  EXPECT_EQ(page(1, 2), "e2 e3 ");
+  EXPECT_EQ(page(3, 2), "");
+  EXPECT_EQ(page(99, 2), "");
+}
+
 TEST_F(LeaderTest, GroupCommitTakesEveryQueuedPushWithOneFlush) {
   Cursor base = leader().cursor();
   for (uint32_t session = 1; session <= 5; ++session) {

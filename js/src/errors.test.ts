@@ -49,3 +49,20 @@ test('an error keeps its cause', () => {
   const cause = new Error('why')
   expect(new LiveStoreError('MaterializerThrew', 'm', { cause }).cause).toBe(cause)
 })
+
+test('every code is explained where its errors say so', () => {
+  const text = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
+  const explained = [...text.matchAll(/^### (\w+)$/gm)].map(([, code]) => code)
+  expect(explained).toEqual(Object.keys(errorNumbers))
+  const { docs } = new LiveStoreError('InvalidQuery', 'm')
+  expect(docs).toBe('livestore-wasm/docs/errors.md#invalidquery')
+})
+
+test('an error has the tag that LiveStore gives to its kind', () => {
+  const tagOf = (code: keyof typeof errorNumbers) => new LiveStoreError(code, 'm')._tag
+  expect(tagOf('Constraint')).toBe('SqliteError')
+  expect(tagOf('MaterializerThrew')).toBe('MaterializeError')
+  expect(tagOf('UnknownEvent')).toBe('UnknownEventError')
+  expect(tagOf('SyncBackendReplaced')).toBe('BackendIdMismatchError')
+  expect(tagOf('Closed')).toBe('UnknownError')
+})

@@ -56,13 +56,39 @@ export const endsStores = (code: ErrorCode): boolean =>
 /** What the engine, or another thread, says when a call failed: plain data, never an `Error`. */
 export type ErrorReply = { readonly code: number | string; readonly message: string }
 
+/** What LiveStore calls the errors of these codes; the others are `UnknownError` there. */
+const tags = {
+  Sql: 'SqliteError',
+  Constraint: 'SqliteError',
+  InvalidBind: 'SqliteError',
+  ReadOnlyQuery: 'SqliteError',
+  MaterializerThrew: 'MaterializeError',
+  InvalidMaterializerResult: 'MaterializeError',
+  UnknownEvent: 'UnknownEventError',
+  SyncBackendReplaced: 'BackendIdMismatchError',
+} as const satisfies { readonly [Code in ErrorCode]?: string }
+
+export type ErrorTag = (typeof tags)[keyof typeof tags] | 'UnknownError'
+
+/** Everything that this package throws: `code` for programs, the message for people. */
 export class LiveStoreError extends Error {
+  /** What went wrong. `docs` leads to what it means. */
   readonly code: ErrorCode
 
   constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
     super(message, options)
     this.name = 'LiveStoreError'
     this.code = code
+  }
+
+  /** What LiveStore 0.4 calls such an error, for `catchTag` and its like. */
+  get _tag(): ErrorTag {
+    return (tags as { readonly [code: string]: ErrorTag })[this.code] ?? 'UnknownError'
+  }
+
+  /** Where this package explains the code, as a path in `node_modules`. */
+  get docs(): string {
+    return `livestore-wasm/docs/errors.md#${this.code.toLowerCase()}`
   }
 }
 

@@ -3,7 +3,48 @@
  * of their own, so that a page loads what it uses.
  */
 
-export type { ErrorCode } from './errors.js'
+export type { Bindable, PreparedBindValues } from './compat/bind-values.js'
+export { prepareBindValues } from './compat/bind-values.js'
+export { getDefaultValuesDecoded, getDefaultValuesEncoded } from './compat/default-values.js'
+export { EventSequenceNumber } from './compat/event-sequence-number.js'
+export { LiveStoreEvent } from './compat/live-store-event.js'
+export { rawSqlEvent, rawSqlMaterializer } from './compat/raw-sql.js'
+export type { ResolvedEventDef } from './compat/resolve-event-def.js'
+export {
+  defineFacts,
+  resolveEventDef,
+  UNKNOWN_EVENT_SCHEMA_HASH,
+} from './compat/resolve-event-def.js'
+export { SqliteAst } from './compat/sqlite-ast.js'
+export { SqliteDsl } from './compat/sqlite-dsl.js'
+export { SystemTables } from './compat/system-tables.js'
+export type { MutableDebugInfo, StackFrame, StackInfo } from './compat/tools.js'
+export {
+  emptyDebugInfo,
+  exposeDebugUtils,
+  extractStackInfoFromStackTrace,
+  IntentionalShutdownCause,
+  provideOtel,
+  SqliteDbWrapper,
+  StoreInterrupted,
+  stackInfoToString,
+} from './compat/tools.js'
+export type {
+  ClientSession,
+  DebugInfo,
+  LiveStoreContext,
+  LiveStoreContextRunning,
+  OtelOptions,
+  PreparedStatement,
+  QueryDebugInfo,
+  RcRef,
+  RefreshReason,
+  ShutdownDeferred,
+  Signal,
+  SqliteDb,
+  SyncState,
+} from './compat/types.js'
+export type { ErrorCode, ErrorTag } from './errors.js'
 export { isLiveStoreError, LiveStoreError } from './errors.js'
 export type {
   CompiledQuery,
@@ -28,10 +69,13 @@ export type {
 export {
   computed,
   isLiveQuery as isLiveQueryInstance,
+  isQueryable,
   isQueryDef as isLiveQueryDef,
+  makeRef,
   queryDb,
   signal,
 } from './reactivity/definitions.js'
+export * as Events from './schema/events-namespace.js'
 export type {
   AnyEventDef,
   AnySchema,
@@ -56,6 +100,7 @@ export type {
   MaterializerQuery,
   MaterializerResult,
   MaterializersFor,
+  MigrationOptions,
   RawStatement,
   RowQuery,
   RowQueryAst,
@@ -65,23 +110,32 @@ export type {
   SchemaState,
   StandardSchema,
   TableDef,
+  UnknownEventContext,
+  UnknownEventHandling,
 } from './schema/index.js'
 export {
   clientOnly,
+  DeprecatedId,
   deepEqual,
   defineEvent,
   defineMaterializer,
-  Events,
+  deprecated,
+  findDeprecatedFieldsWithValues,
+  getDeprecatedReason,
   getEventDef,
+  isDeprecated,
   isLiveStoreSchema,
   LiveStoreSchemaSymbol,
+  logDeprecationWarnings,
   makeSchema,
   materializers,
   nanoid,
+  normalizeUnknownEventHandling,
+  resetDeprecationWarnings,
   SessionIdSymbol,
-  State,
   synced,
 } from './schema/index.js'
+export * as State from './schema/state-namespace.js'
 export type {
   Adapter,
   BootStatus,
@@ -90,19 +144,25 @@ export type {
   SessionLink,
   StorageMode,
 } from './store/adapter.js'
-export type { CreateStoreOptions } from './store/create-store.js'
+export type {
+  CreateStoreOptions,
+  CreateStoreOptions as CreateStoreOptionsPromise,
+} from './store/create-store.js'
 export { createStorePromise } from './store/create-store.js'
 export type {
   CommitOptions,
   CommitReceipt,
   CommitResult,
+  EventsOptions,
+  LoggedEvent,
   RawRow,
   RawStoreQuery,
-  Store,
+  StoreInternals,
   SubscribeOptions,
   SyncStatus,
   Transaction,
   Unsubscribe,
 } from './store/store.js'
+export { Store, StoreInternalsSymbol } from './store/store.js'
 export { liveStoreVersion } from './version.js'
 export type { Rejection } from './wasm/client-session.js'

@@ -31,6 +31,9 @@ export class UnsyncedLeader implements SyncedLeader {
   importLiveStore(_?: LiveStoreLog): number {
     return 0
   }
+  settledAfter(): Uint8Array {
+    return new Uint8Array()
+  }
   hasWork(): boolean {
     return false
   }

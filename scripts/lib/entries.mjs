@@ -57,6 +57,17 @@ export const ENTRIES = [
 export const pathOf = ({ name, path = name }) => path
 export const isExported = ({ exported = true }) => exported
 
+/**
+ * Modules that entries export whole, as `State.SQLite`. Each is a file of its own, so that an app's
+ * bundler sees a namespace and drops the members that nobody names; ours would make an object of
+ * it. No app imports them by their names.
+ */
+export const NAMESPACES = [
+  { name: 'events', source: 'js/src/schema/events-namespace.ts' },
+  { name: 'state', source: 'js/src/schema/state-namespace.ts' },
+  { name: 'sqlite', source: 'js/src/schema/sqlite.ts' },
+]
+
 /** The file of an entry in dist/. */
 export const scriptOf = ({ name, extension = '.js' }) => `${name}${extension}`
 
@@ -65,9 +76,8 @@ export function scriptsOf(dist, entry) {
   const found = new Set([scriptOf(entry)])
   for (const script of found) {
     const text = readFileSync(join(dist, script), 'utf8')
-    for (const [, chunk] of text.matchAll(/^(?:\} from|import) "\.\/(chunk-\w+\.js)";$/gm)) {
-      found.add(chunk)
-    }
+    const imports = /^(?:\} from|import(?: \* as \w+ from)?) "\.\/([\w-]+\.js)";$/gm
+    for (const [, chunk] of text.matchAll(imports)) found.add(chunk)
   }
   return [...found]
 }

@@ -255,6 +255,11 @@ val Image(LeaderHandle& handle) {
   return ToReply(handle.leader().Image(), [](const Bytes& image) { return BytesToJs(image); });
 }
 
+val SettledAfter(LeaderHandle& handle, double global, uint32_t count) {
+  return ToReply(handle.leader().SettledAfter(static_cast<uint64_t>(global), count),
+                 [](const Bytes& events) { return BytesToJs(events); });
+}
+
 val LocalHead(const LeaderHandle& handle) { return SeqNumToJs(handle.leader().local_head()); }
 
 std::string SchemaHashOf(const LeaderHandle& handle) { return handle.leader().schema_hash(); }
@@ -310,6 +315,7 @@ EMSCRIPTEN_BINDINGS(leader) {
       .function("onConnection", &OnConnection)
       .function("syncStatus", &SyncStatusToJs)
       .function("image", &Image)
+      .function("settledAfter", &SettledAfter)
       .function("localHead", &LocalHead)
       .function("counters", &CountersToJs);
 }

@@ -171,6 +171,7 @@ describe('the module', () => {
         'onConnection',
         'syncStatus',
         'image',
+        'settledAfter',
         'localHead',
         'counters',
       ]),

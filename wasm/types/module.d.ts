@@ -182,6 +182,7 @@ export interface LeaderHandle {
   onConnection(online: boolean): void
   syncStatus(): LeaderSyncStatusValue
   image(): Reply<Uint8Array>
+  settledAfter(global: number, count: number): Reply<Uint8Array>
   localHead(): SeqNumValue
   counters(): LeaderCountersValue
   delete(): void

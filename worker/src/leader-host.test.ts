@@ -54,6 +54,7 @@ const leader: BootableLeader = Object.assign(new UnsyncedLeader(), {
     leaderCalls.push('drain')
     return { entries: [], rejoin: false, skipped: [], refused: [] }
   },
+  settledAfter: () => new Uint8Array(),
   join: () => ({ image: new Uint8Array(1), history: new Uint8Array(1), clientId: '' }),
   close: () => leaderCalls.push('close'),
 })

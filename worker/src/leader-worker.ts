@@ -8,12 +8,10 @@
 
 import { type DirectoryLike, type LocksLike, type PortLike, systemClock } from '../../js/src/env.js'
 import { LiveStoreError, messageOf } from '../../js/src/errors.js'
-import {
-  isLiveStoreSchema,
-  type LiveStoreSchema,
-  materializeWith,
-  schemaDescriptor,
-} from '../../js/src/schema/index.js'
+import { defaultsOf } from '../../js/src/schema/default-sources.js'
+import { schemaDescriptor } from '../../js/src/schema/descriptor.js'
+import { materializeWith } from '../../js/src/schema/materialize.js'
+import { isLiveStoreSchema, type LiveStoreSchema } from '../../js/src/schema/schema.js'
 import { leaderSyncOptions, type SyncOptions, syncSetup } from '../../js/src/sync/options.js'
 import { Leader, leaderFileNames } from '../../js/src/wasm/leader.js'
 import { startEngine } from '../../js/src/wasm/module.js'
@@ -129,7 +127,8 @@ const checkOptions = (options: unknown): WorkerOptions => {
 /** @internal The engine's leader over the app's schema. */
 export const leaderFactory = ({ schema, sync }: WorkerOptions): LeaderFactory => {
   const descriptor = schemaDescriptor(schema)
-  const materialize = materializeWith(schema)
+  const support = schema.state.hasComputedDefaults ? { defaultsOf } : undefined
+  const materialize = materializeWith(schema, support)
   const setup = syncSetup('makeWorker', sync)
   return {
     fileNames: storeFileNames,

@@ -14,6 +14,7 @@ import * as Schema from 'effect/Schema'
 import type * as Scope from 'effect/Scope'
 import * as Stream from 'effect/Stream'
 import { registerEffect } from '../schema/codec.js'
+import { type SchemaParts, schemaColumns } from '../schema/schema-columns.js'
 import type { MakeSyncBackend } from '../sync/backend.js'
 import { type EffectModules, syncBackendOf } from './sync-backend.js'
 
@@ -21,6 +22,7 @@ registerEffect({
   sample: Schema.String,
   encodeUnknownSync: Schema.encodeUnknownSync as (schema: never) => (value: unknown) => unknown,
   decodeUnknownSync: Schema.decodeUnknownSync as (schema: never) => (value: unknown) => unknown,
+  tableOf: schemaColumns({ make: Schema.make, Union: Schema.Union } as unknown as SchemaParts),
 })
 
 export { Schema }

@@ -93,6 +93,11 @@ class FakeLeader implements ServedLeader {
         }
       : { image: undefined, history: bytesOf(this.log.slice(known).join(',')), clientId }
   }
+
+  settledAfter(global: number, count: number): Uint8Array {
+    if (this.joinFailure !== undefined) throw this.joinFailure
+    return bytesOf(this.log.slice(global, global + count).join(','))
+  }
 }
 
 const cursor = (known: number): ArrayBuffer => new Uint8Array([known]).buffer
@@ -166,6 +171,8 @@ const short = (message: LeaderToTab): string => {
       return `news ${textOf(message.news)}`
     case 'passing':
       return `passing ${message.events.byteLength} bytes`
+    case 'log-page':
+      return `log-page ${message.id} ${textOf(message.events)}`
     case 'rejoin':
     case 'pong':
       return message.type
@@ -546,6 +553,20 @@ describe('storage that is full', () => {
     expect(session.heard.at(-1)).toBe('welcome image() of s-1')
   })
 
+  test('gives a reader of the log nothing, until it can be read again', async () => {
+    leader.log.push('e1', 'e2', 'e3')
+    server.serve(leader, 'persisted')
+    const session = await welcomed()
+    leader.joinFailure = new LiveStoreError('StorageIo', 'cannot read')
+    session.say({ type: 'log', id: 1, after: 0, count: 10 })
+    await settle()
+    leader.joinFailure = undefined
+    session.say({ type: 'log', id: 2, after: 1, count: 1 })
+    await settle()
+    expect(session.heard).toEqual(['error StorageIo retrying', 'log-page 1 ', 'log-page 2 e2'])
+    expect(crashes).toEqual([])
+  })
+
   test('is told once; the push stays queued and is answered when there is space', async () => {
     server.serve(leader, 'persisted')
     const session = await welcomed()
@@ -714,6 +735,19 @@ describe('where a drain alone does not reach the disk', () => {
     flushes[1]?.done()
     await settle()
     expect(b.heard).toEqual(['news x', 'accepted 1'])
+  })
+
+  test('the log is not read as settled before it is flushed', async () => {
+    const a = await welcomed()
+    a.push('x')
+    await settle()
+    a.say({ type: 'log', id: 1, after: 0, count: 10 })
+    await settle()
+    flushes[0]?.done()
+    await settle()
+    a.say({ type: 'log', id: 2, after: 0, count: 10 })
+    await settle()
+    expect(a.heard).toEqual(['log-page 1 ', 'accepted 1', 'log-page 2 x'])
   })
 
   test('a flush that fails is told, acknowledges nothing, and is tried again', async () => {

@@ -25,6 +25,7 @@ import {
   type HelloMessage,
   type JournalMessage,
   type LeaderToTab,
+  type LogMessage,
   type PushMessage,
   protocolVersion,
   type SessionToLeader,
@@ -60,6 +61,7 @@ export interface ServedLeader {
   drain(): DrainOutcome
   hasWork(): boolean
   join(cursor: Uint8Array | undefined, instance: string): Joined
+  settledAfter(global: number, count: number): Uint8Array
 }
 
 export interface LeaderServerOptions {
@@ -292,6 +294,9 @@ export class LeaderServer {
       case 'ping':
         session.port.post({ type: 'pong' })
         break
+      case 'log':
+        this.#tellLog(session, message)
+        break
       case 'bye':
         this.#drop(session)
         break
@@ -315,6 +320,25 @@ export class LeaderServer {
     session.hello = hello
     session.instance = hello.instance
     this.#welcomeIfAsked(session)
+  }
+
+  /** What is not known to be on disk is not told: the session asks again when it has news. */
+  #tellLog({ port }: Session, { id, after, count }: LogMessage): void {
+    if (this.#phase.name !== 'serving') return
+    let bytes: Uint8Array | undefined
+    if (!this.isFlushing) {
+      try {
+        bytes = this.#phase.leader.settledAfter(after, count)
+      } catch (thrown) {
+        if (!isStorageError(thrown)) {
+          this.crash(thrown)
+          return
+        }
+        this.#drainFailed(thrown)
+      }
+    }
+    const events = (bytes ?? new Uint8Array()).slice().buffer
+    port.post({ type: 'log-page', id, events }, [events])
   }
 
   #welcomeIfAsked(session: Session): void {

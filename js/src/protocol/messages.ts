@@ -88,6 +88,15 @@ export interface PassingMessage {
   readonly events: ArrayBuffer
 }
 
+/** Asks for settled events after the synced one with this number. Answered by `log-page`. */
+export interface LogMessage {
+  readonly type: 'log'
+  readonly id: number
+  readonly after: number
+  /** At most so many. */
+  readonly count: number
+}
+
 /** Answered by `pong`, as soon as the leader can say anything. */
 export interface PingMessage {
   readonly type: 'ping'
@@ -114,6 +123,7 @@ export type SessionToLeader =
   | PushMessage
   | PassingMessage
   | PingMessage
+  | LogMessage
   | ByeMessage
   | JournalMessage
 
@@ -192,6 +202,13 @@ export type JournalResultMessage =
       readonly message: string
     }
 
+/** Answers `log`. Without any events, there are none yet: ask again when something has changed. */
+export interface LogPageMessage {
+  readonly type: 'log-page'
+  readonly id: number
+  readonly events: ArrayBuffer
+}
+
 /** Answers `ping`: the leader is there, however long it takes for the rest. */
 export interface PongMessage {
   readonly type: 'pong'
@@ -205,6 +222,7 @@ export type LeaderToSession =
   | PassingMessage
   | RejoinMessage
   | PongMessage
+  | LogPageMessage
   | ErrorMessage
 
 /** All that comes on a session's port; what is about journals is for its tab. */

@@ -114,6 +114,7 @@ const sessionToLeader: Shapes = {
   push: () => ({ id: count, push: bytes }),
   passing: () => ({ events: bytes }),
   ping: () => ({}),
+  log: () => ({ id: count, after: count, count }),
   bye: () => ({}),
   journal: () => ({ id: count, instance: text, push: bytes }),
 }
@@ -137,6 +138,7 @@ const leaderToTab: Shapes = {
   passing: () => ({ events: bytes }),
   rejoin: () => ({}),
   pong: () => ({}),
+  'log-page': () => ({ id: count, events: bytes }),
   'journal-result': ({ code }) =>
     code === undefined ? { id: count } : { id: count, code: text, message: text },
   error: () => error,

@@ -443,3 +443,29 @@ test('stored JSON cannot smuggle in a prototype', () => {
 test('the sql tag joins text', () => {
   expect(sql`select ${1} from ${'t'} where a = '\n'`).toBe("select 1 from t where a = '\n'")
 })
+
+test('first takes its fallback in the form of 0.3 too', () => {
+  const empty = (query: Query<unknown>) => query.compile().finish([])
+  expect(empty(todos.first({ fallback: () => 'none' }))).toBe('none')
+  expect(empty(todos.first({ behaviour: 'fallback', fallback: () => 'none' }))).toBe('none')
+  const strict = todos.first({ fallback: 'throws' })
+  expect(() => empty(strict)).toThrow(expect.objectContaining({ code: 'NoRow' }))
+  expect(strict.compile().finish(['row'])).toBe('row')
+  expectInvalid(() => loose.first!({ fallback: 'x' }), 'first')
+  expectInvalid(() => loose.first!({ behaviour: 'error', fallback: 'throws' }).first!(), 'first')
+})
+
+test('a fallback is made when there is no row, and not before', () => {
+  const fallback = vi.fn(() => 0)
+  const query = todos.select('n').first({ behaviour: 'fallback', fallback })
+  expect(query.compile().finish([1])).toBe(1)
+  expect(fallback).not.toHaveBeenCalled()
+})
+
+test('a table is its own .query', () => {
+  expect(todos.query).toBe(todos)
+  expect(shape(todos.query.where({ id: 'a' }))).toEqual([
+    `SELECT * FROM 'todos' WHERE "id" = ?`,
+    'a',
+  ])
+})

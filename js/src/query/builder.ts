@@ -9,6 +9,7 @@
  */
 
 import { LiveStoreError, messageOf } from '../errors.js'
+import { carriedDefault } from '../schema/carried-defaults.js'
 import type { Decoder } from '../schema/columns.js'
 import { quoteName, quoteTable } from '../schema/names.js'
 import type { TableInfo } from '../schema/table-info.js'
@@ -156,6 +157,16 @@ export class Builder {
     if (this.#parts.where) invalid('insert: a condition makes no sense on an insert')
     const table = this.#table()
     const { names, binds } = this.#encodeValues('insert', values)
+    for (const column of table.computed) {
+      const { name, quoted, definition } = column
+      if (names.includes(quoted)) continue
+      names.push(quoted)
+      binds.push(
+        carriedDefault(`${table.name}.${name}`, definition, () =>
+          this.#encode(column, (definition.default as { make: () => unknown }).make(), 'insert'),
+        ),
+      )
+    }
     for (const { name, quoted } of table.required) {
       if (!names.includes(quoted))
         invalid(`insert into '${table.name}': column '${name}' is missing`)
@@ -210,6 +221,11 @@ export class Builder {
     return this.#with({
       returning: names.length > 0 ? names : this.#table().columns.map(({ name }) => name),
     })
+  }
+
+  /** The builder itself: an older form was `table.query.where(…)`. */
+  get query(): this {
+    return this
   }
 
   asSql(): { query: string; bindValues: readonly QueryBind[]; usedTables: ReadonlySet<string> } {
@@ -366,8 +382,8 @@ export class Builder {
 
 type EncodedValues = {
   /** Quoted names of the columns that have a value, and their values. */
-  readonly names: readonly string[]
-  readonly binds: readonly BindValue[]
+  readonly names: string[]
+  readonly binds: BindValue[]
   /** Quoted names of the columns whose value is `undefined`. */
   readonly omitted: readonly string[]
 }
@@ -426,15 +442,18 @@ const emptyBehaviour = (options: unknown, table: string): (() => unknown) => {
   if (options === undefined) return giveUndefined
   const { behaviour, fallback } = isPlainObject(options) ? options : {}
   if (behaviour === 'undefined') return giveUndefined
-  if (behaviour === 'error') {
+  const isBare = behaviour === undefined
+  if (behaviour === 'error' || (isBare && fallback === 'throws')) {
     return () => {
       throw new LiveStoreError('NoRow', `first: no row of '${table}' fits the query`)
     }
   }
-  if (behaviour === 'fallback' && typeof fallback === 'function') return fallback as () => unknown
+  if ((isBare || behaviour === 'fallback') && typeof fallback === 'function') {
+    return fallback as () => unknown
+  }
   return invalid(
     "first takes { behaviour: 'undefined' | 'error' }, or { behaviour: 'fallback', fallback } " +
-      'with a function',
+      "with a function; or { fallback } with a function or 'throws'",
   )
 }
 

@@ -161,9 +161,13 @@ type Methods<Result, Cs extends Columns, Without extends string> = {
   readonly offset: (
     count: number,
   ) => QueryBuilder<Result, Cs, Without | 'offset' | 'count' | Writes>
-  /** The first row. Without one: `undefined`, or as `behaviour` says. */
+  /** The first row. Without one: `undefined`, or as `behaviour` or `fallback` says. */
   readonly first: {
     (): QueryBuilder<ItemOf<Result> | undefined, Cs, Without | 'limit' | 'first' | 'count' | Writes>
+    <Fallback = never>(options: {
+      readonly behaviour?: undefined
+      readonly fallback: (() => Fallback) | 'throws'
+    }): QueryBuilder<ItemOf<Result> | Fallback, Cs, Without | 'limit' | 'first' | 'count' | Writes>
     <const Behaviour extends 'undefined' | 'error' | 'fallback', Fallback = never>(
       options: { readonly behaviour: Behaviour } & (Behaviour extends 'fallback'
         ? { readonly fallback: () => Fallback }

@@ -35,6 +35,8 @@ export interface RawQuery<S extends AnySchema = AnySchema> {
   readonly query: string
   readonly schema: S
   readonly bindValues?: RawBinds | undefined
+  /** Accepted for compatibility; the engine finds out itself which tables a statement reads. */
+  readonly queriedTables?: ReadonlySet<string> | undefined
 }
 
 /** Everything that has a current value and can be watched. */
@@ -171,6 +173,13 @@ export const signal = <Value>(
     [QueryDefSymbol]: { kind: 'signal', initial },
   }
 }
+
+/** As `signal`, by the name that the documentation of 0.3 has for it. */
+export const makeRef = signal
+
+/** True for whatever `query` and `subscribe` of a store take. */
+export const isQueryable = (value: unknown): value is Queryable<unknown> =>
+  isQueryBuilder(value) || isQueryDef(value) || isLiveQuery(value)
 
 /** True for what `queryDb`, `computed` and `signal` return. */
 export const isQueryDef = (value: unknown): value is LiveQueryDef<unknown> | SignalDef<unknown> =>

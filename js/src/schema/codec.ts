@@ -12,6 +12,7 @@
  */
 
 import { LiveStoreError, messageOf } from '../errors.js'
+import type { SchemaTable } from './table.js'
 import { describe, isPlainObject, joinPath } from './values.js'
 
 /** An effect schema of either major, as far as we look at it. */
@@ -81,6 +82,8 @@ export type EffectFunctions = {
   readonly sample: { readonly ast: object }
   readonly encodeUnknownSync: (schema: never) => (value: unknown) => unknown
   readonly decodeUnknownSync: (schema: never) => (value: unknown) => unknown
+  /** The columns of a table that is made of a schema, under its own name if none is given. */
+  readonly tableOf?: (schema: EffectSchema, name: string | undefined) => SchemaTable
 }
 
 type EffectMajor = 3 | 4
@@ -127,8 +130,7 @@ export const checkSchema = (schema: unknown, what: string): AnySchema => {
 }
 
 /** @throws LiveStoreError `InvalidSchema` for an effect schema whose functions are not known. */
-export const codecOf = (schema: AnySchema, what: string): Codec => {
-  if (!isEffectSchema(schema)) return standardCodec(schema)
+const functionsFor = (schema: EffectSchema, what: string): EffectFunctions => {
   const major = majorOf(schema)
   const functions = registry()[major]
   if (functions === undefined) {
@@ -143,11 +145,34 @@ export const codecOf = (schema: AnySchema, what: string): Codec => {
             'major of effect: install one version for both',
     )
   }
+  return functions
+}
+
+/** @throws LiveStoreError `InvalidSchema` for an effect schema whose functions are not known. */
+export const codecOf = (schema: AnySchema, what: string): Codec => {
+  if (!isEffectSchema(schema)) return standardCodec(schema)
+  const functions = functionsFor(schema, what)
   return {
     encode: functions.encodeUnknownSync(schema as never),
     decode: functions.decodeUnknownSync(schema as never),
     encodeValidates: true,
   }
+}
+
+/**
+ * The table that `schema` describes.
+ *
+ * @throws LiveStoreError `InvalidSchema`
+ */
+export const tableOfSchema = (schema: unknown, name: string | undefined): SchemaTable => {
+  const what = `table '${name ?? '?'}'`
+  if (!isEffectSchema(schema)) {
+    const message = `${what}: schema must be a schema of effect, got ${describe(schema)}`
+    throw new LiveStoreError('InvalidSchema', message)
+  }
+  const { tableOf } = functionsFor(schema, what)
+  if (tableOf !== undefined) return tableOf(schema, name)
+  throw new LiveStoreError('InvalidSchema', `${what}: import livestore-wasm/effect before it`)
 }
 
 const standardCodec = (schema: StandardSchema): Codec => ({

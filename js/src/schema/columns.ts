@@ -19,8 +19,14 @@ declare const ColumnTypes: unique symbol
 export type ColumnType = 'text' | 'integer' | 'real' | 'blob'
 export type ColumnKind = ColumnType | 'boolean' | 'json' | 'datetime' | 'datetimeInteger'
 
-/** A literal, in the type the app uses, or SQL that SQLite evaluates. */
-export type ColumnDefault = { readonly value: unknown } | { readonly sql: string }
+/**
+ * A literal, in the type the app uses; SQL that SQLite evaluates; or a function, evaluated when an
+ * event is committed that needs it, and carried in that event.
+ */
+export type ColumnDefault =
+  | { readonly value: unknown }
+  | { readonly sql: string }
+  | { readonly make: () => unknown }
 
 /** An interface, so that declaration files of apps can name it. */
 export interface ColumnDefinition<
@@ -74,12 +80,17 @@ type OrNull<T, Nullable extends boolean> = Nullable extends true ? T | null : T
 type DefaultFor<Insert, Nullable extends boolean> =
   | OrNull<Insert, Nullable>
   | { readonly sql: string }
+  | (() => OrNull<Insert, Nullable>)
   | undefined
 
 type CommonOptions<Nullable extends boolean, Default, AutoIncrement extends boolean> = {
   /** The column may be null, and can be left out of inserts. */
   readonly nullable?: Nullable | undefined
-  /** Used when an insert leaves the column out: a value, or `{ sql }` for SQLite to evaluate. */
+  /**
+   * Used when an insert leaves the column out: a value, `{ sql }` for SQLite to evaluate, or a
+   * function. That one is called once, when an event is committed that needs it; the event carries
+   * the value from then on, so a random id or the time of day is right here.
+   */
   readonly default?: Default | undefined
   readonly primaryKey?: boolean | undefined
   /** Only for the single integer primary key of a table. */
@@ -146,22 +157,16 @@ const columnFunction =
       kind,
       columnType,
       schema: options.schema === undefined ? undefined : checkSchema(options.schema, what),
-      default: columnDefault(options.default, what),
+      default: columnDefault(options.default),
       nullable,
       primaryKey,
       autoIncrement,
     }
   }
 
-const columnDefault = (value: unknown, what: string): ColumnDefault | undefined => {
+const columnDefault = (value: unknown): ColumnDefault | undefined => {
   if (value === undefined) return undefined
-  if (typeof value === 'function') {
-    throw new LiveStoreError(
-      'InvalidSchema',
-      `${what}: a default cannot be a function, because a replay of the events would compute ` +
-        'another value; pass the value in the event',
-    )
-  }
+  if (typeof value === 'function') return { make: value as () => unknown }
   if (typeof value === 'object' && value !== null && 'sql' in value) {
     if (typeof value.sql === 'string' && Object.keys(value).length === 1) return { sql: value.sql }
   }

@@ -44,7 +44,7 @@ const describeColumn = (table: TableInfo, column: ColumnInfo) => {
 
 const describeDefault = (table: TableInfo, column: ColumnInfo) => {
   const { default: given } = column.definition
-  if (given === undefined) return null
+  if (given === undefined || 'make' in given) return null
   if ('sql' in given) return given
   try {
     const value = column.codec().encode(given.value)

@@ -11,6 +11,7 @@
  */
 
 import { LiveStoreError, messageOf } from '../errors.js'
+import { withoutCarried } from './carried-defaults.js'
 import type { SchemaEncoded, SchemaInput, SchemaOutput } from './codec.js'
 import { type AnySchema, checkSchema, codecOf, isEffectSchema } from './codec.js'
 import { checkName } from './names.js'
@@ -30,6 +31,10 @@ export type EventOptions<Derived extends boolean = boolean> = {
   readonly clientOnly: boolean
   /** The package brings the materializer: the set events of client documents. */
   readonly derived: Derived
+  /** Why the event should not be committed any more. */
+  readonly deprecated?: string | undefined
+  /** Accepted for compatibility, and not evaluated. */
+  readonly facts?: unknown
 }
 
 export type PreparedEvent = {
@@ -89,6 +94,10 @@ type EventSpec<Name extends string, S extends AnySchema> = {
   readonly name: Name
   /** An effect Schema or a Standard Schema of the arguments. */
   readonly schema: S
+  /** Why the event should not be committed any more; the console says so once if it is. */
+  readonly deprecated?: string | undefined
+  /** Accepted for compatibility, and not evaluated. */
+  readonly facts?: ((...args: never[]) => unknown) | undefined
 }
 
 /** The definition of an event with schema `S`. */
@@ -117,6 +126,8 @@ export const defineEvent = <
   return makeEventDef((args?: unknown) => codec.make(args), name, schema, codec, {
     clientOnly: spec.clientOnly === true,
     derived: spec.derived === true,
+    deprecated: spec.deprecated,
+    facts: spec.facts,
   }) as unknown as DefinedEvent<Name, S, Derived>
 }
 
@@ -201,7 +212,7 @@ export const makeEventCodec = (
     encode: (args) => JSON.parse(prepareArgs(args, 'session-id').json),
     decode: (json) => {
       try {
-        return decode(scrubParsedJson(json))
+        return decode(withoutCarried(scrubParsedJson(json)))
       } catch (cause) {
         const message = `stored arguments of event '${name}' do not fit: ${messageOf(cause)}`
         throw new LiveStoreError('DecodeFailed', message, { cause })

@@ -3,6 +3,13 @@
  * Pure: values in, values out; no engine and no browser.
  */
 
+export {
+  DeprecatedId,
+  deprecated,
+  findDeprecatedFieldsWithValues,
+  getDeprecatedReason,
+  isDeprecated,
+} from './annotations.js'
 export type {
   ClientDocumentTableDef,
   DocumentId,
@@ -19,6 +26,7 @@ export type {
   StandardSchema,
 } from './codec.js'
 export type { ColumnDefinition } from './columns.js'
+export { logDeprecationWarnings, resetDeprecationWarnings } from './deprecation.js'
 export { schemaDescriptor } from './descriptor.js'
 export type {
   AnyEventDef,
@@ -44,7 +52,7 @@ export type {
 } from './materialize.js'
 export { materializeWith } from './materialize.js'
 export { nanoid } from './nanoid.js'
-export type { LiveStoreSchema, MaterializersFor, SchemaState } from './schema.js'
+export type { LiveStoreSchema, MaterializersFor, MigrationOptions, SchemaState } from './schema.js'
 export {
   defineMaterializer,
   getEventDef,
@@ -55,5 +63,7 @@ export {
 } from './schema.js'
 export * as State from './state-namespace.js'
 export type { AnyTableDef, TableDef } from './table.js'
+export type { UnknownEventContext, UnknownEventHandling } from './unknown-events.js'
+export { normalizeUnknownEventHandling } from './unknown-events.js'
 export type { BindValue } from './values.js'
 export { deepEqual, replaceSessionId, SessionIdSymbol } from './values.js'

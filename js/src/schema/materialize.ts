@@ -9,8 +9,11 @@ import { isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { isQueryBuilder } from '../query/builder.js'
 import type { Query, QueryResult } from '../query/types.js'
 import type { EventRecord, Materialize, Statement, StateReader } from '../wasm/values.js'
+import { withDefaults } from './carried-defaults.js'
+import type { DefaultsSupport } from './default-sources.js'
 import { type AnyEventDef, type EventArgs, EventCodecSymbol } from './events.js'
-import { getEventDef, type LiveStoreSchema } from './schema.js'
+import type { LiveStoreSchema } from './schema.js'
+import { unknownEvent } from './unknown-events.js'
 import { type BindValue, describe, isPlainObject, SessionIdSymbol } from './values.js'
 
 /** Values for the parameters of a statement, in their order or by name without the prefix. */
@@ -50,6 +53,8 @@ export type MaterializerContext<Def = AnyEventDef> = {
   readonly query: MaterializerQuery
   readonly eventDef: Def
   readonly event: MaterializedEvent<EventArgs<Def>>
+  /** Always empty: facts are accepted, and not evaluated. */
+  readonly currentFacts: ReadonlyMap<string, unknown>
 }
 
 /** Must depend on nothing but its arguments: it runs again in every place that has the event. */
@@ -62,18 +67,20 @@ export type Materializer<Def = AnyEventDef> = (
 export type AnyMaterializer = (args: never, context: never) => MaterializerResult
 
 /**
- * The function the engine calls for every event of `schema`.
+ * The function the engine calls for every event of `schema`. `support` is `default-sources.ts`,
+ * needed by a schema with `hasComputedDefaults`.
  *
  * It throws LiveStoreError `UnknownEvent`, `DecodeFailed`, `InvalidMaterializerResult`, or what
  * went wrong in the materializer: the error of a query builder with its own code, anything else as
  * `MaterializerThrew`.
  */
 export const materializeWith =
-  (schema: LiveStoreSchema): Materialize =>
+  (schema: LiveStoreSchema, support?: Pick<DefaultsSupport, 'defaultsOf'>): Materialize =>
   (input, reader) => {
-    const { local, argsJson, ...record } = input
+    const { local, argsJson, note: _, ...record } = input
     const { name } = record
-    const eventDef = getEventDef(schema, name)
+    const eventDef = schema.eventsDefsMap.get(name)
+    if (eventDef === undefined) return unknownEvent(schema, input)
     const args = local
       ? input.args
       : eventDef[EventCodecSymbol].decode(parseStoredArgs(name, argsJson))
@@ -81,12 +88,14 @@ export const materializeWith =
       eventDef,
       event: { ...record, args },
       query: readWith(name, reader),
+      currentFacts: noFacts,
     }
     // Every event of a schema has a materializer: makeSchema sees to it.
     const materializer = schema.state.materializers.get(name) as AnyMaterializer
+    const defaults = support?.defaultsOf(input)
     let result: MaterializerResult
     try {
-      result = materializer(args as never, context as never)
+      result = withDefaults(defaults?.source, () => materializer(args as never, context as never))
     } catch (cause) {
       throw new LiveStoreError(
         isLiveStoreError(cause) ? cause.code : 'MaterializerThrew',
@@ -94,8 +103,13 @@ export const materializeWith =
         { cause },
       )
     }
-    return normalizeMaterializerResult(name, result)
+    const statements = normalizeMaterializerResult(name, result)
+    defaults?.done()
+    return statements
   }
+
+/** Facts are not evaluated; the documentation calls them experimental. */
+const noFacts: ReadonlyMap<string, unknown> = new Map()
 
 const parseStoredArgs = (name: string, argsJson: string): unknown => {
   try {

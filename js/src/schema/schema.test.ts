@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Schema } from '../effect/index.js'
 import { LiveStoreError } from '../errors.js'
 import {
@@ -151,7 +151,6 @@ test('tables and columns that cannot be are refused where they are defined', () 
   expectInvalid(define({ id, other: SQLite.text({ primaryKey: true }) }), 'autoIncrement')
   expectInvalid(() => SQLite.text({ primaryKey: true, nullable: true }), 'nullable')
   expectInvalid(() => SQLite.text({ autoIncrement: true, primaryKey: true }), 'autoIncrement')
-  expectInvalid(() => SQLite.text({ default: (() => 'x') as never }), 'function')
   expectInvalid(() => SQLite.text({ schema: {} as never }), 'Schema')
   expectInvalid(() => SQLite.column('date' as never), '"date"')
 })
@@ -307,4 +306,17 @@ test('a schema that cannot be used is refused by makeSchema, not by the first co
   } finally {
     holder[key] = registered
   }
+})
+
+test('every migration strategy means: rebuild from the eventlog; one of the own is refused', () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined)
+  const make = (migrations: object) =>
+    SQLite.makeState({ tables: {}, materializers: {}, migrations: migrations as never })
+  for (const strategy of ['auto', 'from-eventlog', 'hard-reset']) make({ strategy })
+  expect(warn).not.toHaveBeenCalled()
+  make({ strategy: 'auto', hooks: { post: () => undefined } })
+  expect(warn).toHaveBeenCalledTimes(1)
+  const manual = failure(() => make({ strategy: 'manual', migrate: () => undefined }))
+  expect(manual).toMatchObject({ code: 'Unsupported', message: expect.stringMatching(/"manual"/) })
+  warn.mockRestore()
 })

@@ -13,6 +13,7 @@ import type { AnyMaterializer, Materializer } from './materialize.js'
 import { foldName, TABLES_MAX } from './names.js'
 import { type AnyTableDef, isTableDef } from './table.js'
 import { TableInfoSymbol } from './table-info.js'
+import { normalizeUnknownEventHandling, type UnknownEventHandling } from './unknown-events.js'
 import { describe, isPlainObject } from './values.js'
 
 export const LiveStoreSchemaSymbol: unique symbol = Symbol.for('livestore-wasm/schema')
@@ -25,6 +26,19 @@ type NamesToMaterialize<Defs extends EventDefs> = {
     ? never
     : Defs[Key]['name']
 }[keyof Defs]
+
+/**
+ * How state follows a change of the tables. There is one way, whatever it is called: it is rebuilt
+ * from the eventlog. A strategy of the app's own would make state that is no function of the
+ * events, and differs from tab to tab.
+ */
+export interface MigrationOptions {
+  readonly strategy: 'auto' | 'from-eventlog' | 'hard-reset'
+  /** Not called, and a warning says so: what they wrote would be in one tab's state only. */
+  readonly hooks?: unknown
+  /** Accepted for compatibility, and not looked at. */
+  readonly logging?: unknown
+}
 
 /** A materializer for each of those. Mapped over names: only so do handlers get their types. */
 export type MaterializersFor<Defs extends EventDefs> = {
@@ -39,6 +53,8 @@ export type SchemaState = {
   readonly sqlite: { readonly tables: ReadonlyMap<string, AnyTableDef> }
   /** By event name, with those of client documents. */
   readonly materializers: ReadonlyMap<string, AnyMaterializer>
+  /** Whether a column of some table has a function for its default. */
+  readonly hasComputedDefaults: boolean
 }
 
 export type LiveStoreSchema = {
@@ -46,6 +62,8 @@ export type LiveStoreSchema = {
   readonly state: SchemaState
   /** By event name, with those of client documents. */
   readonly eventsDefsMap: ReadonlyMap<string, AnyEventDef>
+  readonly unknownEventHandling: UnknownEventHandling
+  readonly devtools: { readonly alias: string }
 }
 
 const invalid = (message: string): never => {
@@ -82,12 +100,14 @@ export const defineMaterializer = <Def extends AnyEventDef>(
  * Collects tables and materializers.
  *
  * @throws LiveStoreError `InvalidSchema` for two tables or indexes of one name, and for anything
- * that is not a table or a materializer
+ * that is not a table or a materializer; `Unsupported` for a migration strategy of the app's own
  */
 export const makeState = (spec: {
   readonly tables: { readonly [key: string]: AnyTableDef } | readonly AnyTableDef[]
   readonly materializers: MaterializerRecord
+  readonly migrations?: MigrationOptions | undefined
 }): SchemaState => {
+  checkMigrations(spec.migrations)
   const tables = new Map<string, AnyTableDef>()
   const materializerMap = new Map<string, AnyMaterializer>()
   const taken = new Map<string, string>()
@@ -121,7 +141,21 @@ export const makeState = (spec: {
     }
     materializerMap.set(name, materializer)
   }
-  return { sqlite: { tables }, materializers: materializerMap }
+  const infos = [...tables.values()].map((tableDef) => tableDef[TableInfoSymbol])
+  const hasComputedDefaults = infos.some(({ computed }) => computed.length > 0)
+  return { sqlite: { tables }, materializers: materializerMap, hasComputedDefaults }
+}
+
+const checkMigrations = (migrations: MigrationOptions | undefined): void => {
+  if (migrations === undefined) return
+  const { strategy, hooks } = migrations
+  if (!['auto', 'from-eventlog', 'hard-reset'].includes(strategy)) {
+    const text = `migrations: the strategy ${describe(strategy)} does not exist here: state is `
+    throw new LiveStoreError('Unsupported', `${text}always rebuilt from the eventlog`)
+  }
+  if (hooks !== undefined) {
+    console.warn('livestore: migration hooks are not called: state is a function of the events')
+  }
 }
 
 /**
@@ -133,6 +167,10 @@ export const makeState = (spec: {
 export const makeSchema = (spec: {
   readonly events: EventDefs | readonly AnyEventDef[]
   readonly state: SchemaState
+  /** What happens with events that the schema does not know. Default: `{ strategy: 'warn' }`. */
+  readonly unknownEventHandling?: UnknownEventHandling | undefined
+  /** How tools call this schema. Default: `default`. */
+  readonly devtools?: { readonly alias?: string | undefined } | undefined
 }): LiveStoreSchema => {
   const eventsDefsMap = new Map<string, AnyEventDef>()
   for (const [key, event] of Object.entries<AnyEventDef>(spec.events as EventDefs)) {
@@ -164,7 +202,13 @@ export const makeSchema = (spec: {
   for (const name of known.keys()) {
     if (!eventsDefsMap.has(name)) invalid(`there is a materializer of '${name}', but no such event`)
   }
-  return { [LiveStoreSchemaSymbol]: LiveStoreSchemaSymbol, state: spec.state, eventsDefsMap }
+  return {
+    [LiveStoreSchemaSymbol]: LiveStoreSchemaSymbol,
+    state: spec.state,
+    eventsDefsMap,
+    unknownEventHandling: normalizeUnknownEventHandling(spec.unknownEventHandling),
+    devtools: { alias: spec.devtools?.alias ?? 'default' },
+  }
 }
 
 /** True for schemas of any copy of this package. */

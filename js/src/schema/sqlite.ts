@@ -1,5 +1,22 @@
 /** The members of `State.SQLite`. */
 
+export {
+  AutoIncrement,
+  ColumnType,
+  Default,
+  DeprecatedId,
+  deprecated,
+  findDeprecatedFieldsWithValues,
+  getDeprecatedReason,
+  isDeprecated,
+  PrimaryKeyId,
+  Unique,
+  withAutoIncrement,
+  withColumnType,
+  withDefault,
+  withPrimaryKey,
+  withUnique,
+} from './annotations.js'
 export type { ClientDocumentTableDef } from './client-document.js'
 export {
   ClientDocumentTableDefSymbol,
@@ -19,7 +36,11 @@ export {
   real,
   text,
 } from './columns.js'
+export type { CudEvents } from './cud-events.js'
+export { enableCud } from './cud-events.js'
+export { logDeprecationWarnings, resetDeprecationWarnings } from './deprecation.js'
 export { clientOnly, defineEvent, synced } from './events.js'
 export { defineMaterializer, makeState, materializers } from './schema.js'
 export type { TableDef } from './table.js'
 export { table } from './table.js'
+export { TableInfoSymbol as TableDefInternalsSymbol } from './table-info.js'

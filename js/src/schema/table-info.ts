@@ -23,6 +23,8 @@ export type TableInfo = {
   readonly column: (name: unknown) => ColumnInfo | undefined
   /** The columns that an insert must give. */
   readonly required: readonly ColumnInfo[]
+  /** The columns whose default is a function. */
+  readonly computed: readonly ColumnInfo[]
   readonly indexes: readonly IndexInfo[]
   readonly usedTables: ReadonlySet<string>
   readonly tableDef: { readonly sqliteDef: { readonly name: string } }
@@ -67,6 +69,7 @@ export const makeTableInfo = (
         keys.length === 1 && definition === keys[0]?.definition && columnType === 'integer'
       return !(nullable || numbered || definition.default !== undefined)
     }),
+    computed: columns.filter(({ definition: { default: given } }) => given && 'make' in given),
     indexes,
     usedTables: new Set([name]),
     tableDef,

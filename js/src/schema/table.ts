@@ -5,6 +5,8 @@
 import { LiveStoreError } from '../errors.js'
 import { Builder } from '../query/builder.js'
 import type { TableQuery } from '../query/types.js'
+import type { WithDefault } from './annotations.js'
+import { type EffectSchema, tableOfSchema } from './codec.js'
 import {
   type ColumnDefinition,
   type Columns,
@@ -30,6 +32,8 @@ type TableParts<Name extends string, Cs extends Columns> = {
     readonly indexes: readonly IndexInfo[]
   }
   readonly options: { readonly isClientDocumentTable: boolean }
+  /** @deprecated The table itself: `todos.where(…)` needs no `.query`. */
+  readonly query: TableQuery<Cs>
   /** Type of a row, only for `typeof table.Type`; there is no such value. */
   readonly Type: RowOf<Cs>
   /** Type of the values of an insert, as `Type`. */
@@ -54,17 +58,61 @@ type ColumnsOf<C extends ColumnsOrOne> = C extends ColumnDefinition
     ? C
     : never
 
+/** What an effect schema says of a table. */
+export interface SchemaTable {
+  readonly name: string
+  readonly columns: Columns
+  readonly indexes: readonly IndexSpec[]
+}
+
+/** The type of a field in a row: one that can be missing is null there. */
+type Stored<T> = undefined extends T ? Exclude<T, undefined> | null : T
+type SchemaColumn<T, Omittable> = ColumnDefinition<
+  Stored<T>,
+  Stored<T>,
+  Omittable extends true ? true : null extends Stored<T> ? true : false
+>
+/** The columns of a struct by its fields, of another schema by what it stores. */
+type SchemaColumns<S> = S extends { readonly fields: infer Fields; readonly Type: infer Type }
+  ? {
+      readonly [K in keyof Fields & keyof Type]: SchemaColumn<
+        Type[K],
+        Fields[K] extends WithDefault ? true : false
+      >
+    }
+  : S extends { readonly Encoded: infer Encoded }
+    ? { readonly [K in keyof Encoded]-?: SchemaColumn<Encoded[K], false> }
+    : never
+
 /**
- * Defines a table. A single column instead of a record makes a table whose only column is `value`.
+ * Defines a table: by its columns, or by an effect schema whose fields become columns. A single
+ * column instead of a record makes a table whose only column is `value`. A schema can bring the
+ * name, as its title or identifier.
  *
  * @throws LiveStoreError `InvalidSchema` naming what is wrong
  */
-export const table = <const Name extends string, const C extends ColumnsOrOne>(spec: {
+export function table<const Name extends string, const C extends ColumnsOrOne>(spec: {
   readonly name: Name
   readonly columns: C
   readonly indexes?: readonly IndexSpec<keyof ColumnsOf<C> & string>[] | undefined
-}): TableDef<Name, ColumnsOf<C>> =>
-  makeTable(spec, false) as unknown as TableDef<Name, ColumnsOf<C>>
+}): TableDef<Name, ColumnsOf<C>>
+export function table<const Name extends string = string, S extends EffectSchema = never>(spec: {
+  readonly name?: Name
+  readonly schema: S
+  readonly indexes?: readonly IndexSpec<keyof SchemaColumns<S> & string>[] | undefined
+}): TableDef<Name, SchemaColumns<S>>
+export function table(spec: {
+  readonly name?: string
+  readonly columns?: unknown
+  readonly schema?: unknown
+  readonly indexes?: readonly IndexSpec[] | undefined
+}): unknown {
+  if (spec.columns !== undefined || spec.schema === undefined) {
+    return makeTable({ ...spec, name: spec.name as string, columns: spec.columns }, false)
+  }
+  const { name, columns, indexes } = tableOfSchema(spec.schema, spec.name)
+  return makeTable({ name, columns, indexes: [...indexes, ...(spec.indexes ?? [])] }, false)
+}
 
 /** As `table`, for client documents too. */
 export const makeTable = (

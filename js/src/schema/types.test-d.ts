@@ -102,10 +102,10 @@ expectType<'red' | 'blue'>()(todo.color)
 expectType<readonly string[]>()(todo.tags)
 expectType<(string & v.Brand<'UserId'>) | null>()(todo.user)
 
+// @ts-expect-error no such column
 State.SQLite.table({
   name: 't',
   columns: { a: State.SQLite.text() },
-  // @ts-expect-error no such column
   indexes: [{ name: 'i', columns: ['b'] }],
 })
 // @ts-expect-error the default has another type
@@ -118,8 +118,10 @@ State.SQLite.text({ schema: Color, default: 'green' })
 // @ts-expect-error a schema over numbers cannot be stored as text
 State.SQLite.text({ schema: Schema.Number })
 State.SQLite.text({ schema: Schema.NumberFromString, default: 1 })
-// @ts-expect-error a default cannot be a function
 State.SQLite.text({ default: () => 'x' })
+State.SQLite.datetime({ default: () => new Date() })
+// @ts-expect-error the default function gives another type
+State.SQLite.text({ default: () => 1 })
 // @ts-expect-error booleans take no schema
 State.SQLite.boolean({ schema: Schema.Boolean })
 State.SQLite.column('integer')({ default: 1 })
@@ -314,3 +316,40 @@ makeSchema({ events: [created3, ui.set], state })
 makeSchema({ events: { todos }, state })
 // @ts-expect-error not a table
 State.SQLite.makeState({ tables: { created3 }, materializers: {} })
+
+// Tables of effect schemas.
+
+const fromSchema = State.SQLite.table({
+  name: 'fromSchema',
+  schema: Schema.Struct({
+    id: Schema.String.pipe(State.SQLite.withPrimaryKey),
+    at: Schema.Date,
+    note: Schema.optional(Schema.String),
+    left: Schema.NullOr(Schema.Int),
+    state: Schema.Literal('on', 'off').pipe(State.SQLite.withDefault('on')),
+  }),
+})
+declare const schemaRow: typeof fromSchema.Type
+expectType<string>()(schemaRow.id)
+expectType<Date>()(schemaRow.at)
+expectType<string | null>()(schemaRow.note)
+expectType<number | null>()(schemaRow.left)
+expectType<'on' | 'off'>()(schemaRow.state)
+fromSchema.insert({ id: 'a', at: new Date() })
+fromSchema.where({ state: 'off' }).orderBy('at', 'desc')
+// @ts-expect-error the date is missing
+fromSchema.insert({ id: 'a' })
+// @ts-expect-error not a member of the schema
+fromSchema.insert({ id: 'a', at: new Date(), state: 'x' })
+// @ts-expect-error a Standard Schema has no fields to look at
+State.SQLite.table({ name: 't', schema: v.object({ id: v.string() }) })
+
+// Both forms of first().
+
+expectType<string | undefined>()(run(todos.select('id').first()))
+expectType<string>()(run(todos.select('id').first({ fallback: 'throws' })))
+expectType<string | null>()(run(todos.select('id').first({ fallback: () => null })))
+expectType<string | 0>()(
+  run(todos.select('id').first({ behaviour: 'fallback', fallback: () => 0 as const })),
+)
+expectType<readonly string[]>()(run(todos.query.where({ done: true }).select('id')))

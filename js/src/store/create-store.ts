@@ -10,6 +10,8 @@
 import { nanoid } from 'nanoid'
 import { endsStores, isLiveStoreError, LiveStoreError, messageOf } from '../errors.js'
 import { type BatchUpdates, reportToHost } from '../reactivity/deliveries.js'
+import { type AnySchema, codecOf } from '../schema/codec.js'
+import type { DefaultsSupport } from '../schema/default-sources.js'
 import { schemaDescriptor } from '../schema/descriptor.js'
 import { materializeWith } from '../schema/materialize.js'
 import { isLiveStoreSchema, type LiveStoreSchema } from '../schema/schema.js'
@@ -19,7 +21,13 @@ import type { Materialize } from '../wasm/values.js'
 import type { Adapter, BootStatus, SessionLink } from './adapter.js'
 import { confirmLeaving, journalAtPageEnd } from './page-end.js'
 import { SessionDriver } from './session-driver.js'
-import { Store, type StoreControl, type StoreInternals, StoreInternalsSymbol } from './store.js'
+import {
+  Store,
+  type StoreControl,
+  type StoreInternals,
+  StoreInternalsSymbol,
+  type StoreParams,
+} from './store.js'
 
 export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   readonly schema: Schema
@@ -27,7 +35,7 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   /** Names the data. Letters, digits, `_` and `-`. */
   readonly storeId: string
   /** Runs before the store is handed out. It may commit; if it fails, there is no store. */
-  readonly boot?: ((store: Store<Schema, Context>) => unknown) | undefined
+  readonly boot?: ((store: Store<Schema, Context>, context: BootContext) => unknown) | undefined
   /** Wraps every round of telling subscribers, e.g. `unstable_batchedUpdates` of react-dom 17. */
   readonly batchUpdates?: BatchUpdates | undefined
   readonly onBootStatus?: ((status: BootStatus) => void) | undefined
@@ -35,6 +43,20 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   readonly confirmUnsavedChanges?: boolean | undefined
   /** For the sync backend: handed on to it by the tab that leads. JSON. */
   readonly syncPayload?: unknown
+  /** Encodes `syncPayload`, which need not be JSON then. */
+  readonly syncPayloadSchema?: AnySchema | undefined
+  /** Accepted for compatibility, and not looked at: the engine sizes its batches itself. */
+  readonly params?: StoreParams | undefined
+  /** Accepted for compatibility, and not looked at. */
+  readonly disableDevtools?: boolean | 'auto' | undefined
+  /** Accepted for compatibility, and not looked at. */
+  readonly debug?: { readonly instanceId?: string | undefined } | undefined
+  /** Accepted for compatibility, and not looked at. */
+  readonly logger?: unknown
+  /** Accepted for compatibility, and not looked at. */
+  readonly logLevel?: unknown
+  /** Accepted for compatibility, and not looked at. */
+  readonly otelOptions?: unknown
   /** Aborting ends the store, or its creation. */
   readonly signal?: AbortSignal | undefined
   /** Anything; found again as `store.context`. */
@@ -46,6 +68,13 @@ export interface CreateStoreOptions<Schema extends LiveStoreSchema, Context> {
   readonly onRejected?: ((rejected: readonly Rejection[]) => void) | undefined
   /** Told of what no call can throw, besides the console: events that may be lost, and why. */
   readonly onError?: ((error: LiveStoreError) => void) | undefined
+}
+
+/** What `boot` is told besides the store. */
+export interface BootContext {
+  /** What the boot made of the tables: nothing that an app would have to look at. */
+  readonly migrationsReport: { readonly migrations: readonly never[] }
+  readonly parentSpan: undefined
 }
 
 /**
@@ -64,9 +93,12 @@ export const createStorePromise = async <
   const { schema, adapter, storeId, signal } = options
   const status = bootStatusReporter(options.onBootStatus)
   const aborted = abortWatch(signal, storeId)
-  const gate = materializeGate(schema)
+  const defaults = schema.state.hasComputedDefaults
+    ? await import('../schema/default-sources.js')
+    : undefined
+  const gate = materializeGate(schema, defaults)
   const descriptor = schemaDescriptor(schema)
-  const syncPayload = asJson(options.syncPayload)
+  const syncPayload = asJson(encodePayload(options))
   const report = errorReporter(options.onError)
   status.report({ stage: 'loading' })
 
@@ -96,9 +128,11 @@ export const createStorePromise = async <
       storeId,
       schema,
       context: (options.context ?? {}) as Context,
+      params: options.params ?? {},
       session,
       link,
       isMaterializing: gate.isRunning,
+      defaults,
       onRejected: options.onRejected,
       report,
     })
@@ -113,7 +147,7 @@ export const createStorePromise = async <
     // From here on the store itself closes everything.
     cleanUp.length = 1
     cleanUp.push(() => store.shutdown())
-    await aborted.race(Promise.resolve(options.boot?.(store)))
+    await aborted.race(Promise.resolve(options.boot?.(store, bootContext)))
     if (options.batchUpdates !== undefined) control.setBatchUpdates(options.batchUpdates)
     const internals = store[StoreInternalsSymbol]
     if (options.confirmUnsavedChanges !== false) confirmLeaving(store, control)
@@ -233,6 +267,25 @@ const checkOptions = (options: unknown): void => {
   }
 }
 
+const bootContext: BootContext = { migrationsReport: { migrations: [] }, parentSpan: undefined }
+
+const encodePayload = (options: {
+  readonly syncPayload?: unknown
+  readonly syncPayloadSchema?: AnySchema | undefined
+}): unknown => {
+  const { syncPayload, syncPayloadSchema } = options
+  if (syncPayloadSchema === undefined) return syncPayload
+  const { encode, decode, encodeValidates } = codecOf(syncPayloadSchema, 'syncPayload')
+  try {
+    const encoded = encode(syncPayload)
+    if (!encodeValidates) decode(encoded)
+    return encoded
+  } catch (cause) {
+    const text = `createStorePromise: syncPayload does not fit its schema: ${messageOf(cause)}`
+    throw new LiveStoreError('InvalidArgument', text, { cause })
+  }
+}
+
 /** As the worker will have it: plain data, and no part of the app's objects. */
 const asJson = (payload: unknown): unknown => {
   if (payload === undefined) return undefined
@@ -308,8 +361,8 @@ const abortWatch = (signal: AbortSignal | undefined, storeId: string) => {
 }
 
 /** Knows when a materializer runs: a store must not be used from inside one. */
-const materializeGate = (schema: LiveStoreSchema) => {
-  const inner = materializeWith(schema)
+const materializeGate = (schema: LiveStoreSchema, defaults: DefaultsSupport | undefined) => {
+  const inner = materializeWith(schema, defaults)
   let running = 0
   const materialize: Materialize = (event, reader) => {
     running += 1

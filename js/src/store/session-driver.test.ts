@@ -658,3 +658,42 @@ describe('a leader that says nothing', () => {
     expect(closed.handlers.onSilence).not.toHaveBeenCalled()
   })
 })
+
+describe('reading the log', () => {
+  const welcome = { type: 'welcome', history: bytes(0), storageMode: 'persisted' } as const
+  const asked = (port: FakePort) => port.said.filter(({ type }) => type === 'log')
+
+  test('waits for a leader, and asks the next one what the last one left unanswered', async () => {
+    const { driver, attach } = setUp()
+    const page = driver.readLog(3, 10)
+    const first = attach()
+    expect(asked(first)).toEqual([])
+    first.answer({ ...welcome, image: bytes(1) })
+    const question = { type: 'log', id: 1, after: 3, count: 10 }
+    expect(asked(first)).toEqual([question])
+    const second = attach()
+    second.answer(welcome)
+    expect(asked(second)).toEqual([question])
+    second.answer({ type: 'log-page', id: 1, events: bytes(7) })
+    expect(await page).toEqual(new Uint8Array([7]))
+  })
+
+  test('ignores answers that nobody waits for', async () => {
+    const { driver, welcomed } = setUp()
+    const port = welcomed()
+    const page = driver.readLog(0, 1)
+    port.answer({ type: 'log-page', id: 9, events: bytes(9) })
+    port.answer({ type: 'log-page', id: 1, events: bytes() })
+    port.answer({ type: 'log-page', id: 1, events: bytes(2) })
+    expect(await page).toEqual(new Uint8Array())
+  })
+
+  test('ends with the session', async () => {
+    const { driver, welcomed } = setUp()
+    welcomed()
+    const page = driver.readLog(0, 1)
+    driver.close()
+    expect(await page).toBeUndefined()
+    expect(await driver.readLog(0, 1)).toBeUndefined()
+  })
+})

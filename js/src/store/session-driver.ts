@@ -20,6 +20,7 @@ import type { BootImage } from '../protocol/boot-image.js'
 import {
   type BootStatus,
   type LeaderToSession,
+  type LogMessage,
   type NewsMessage,
   type PassingMessage,
   type PushResultMessage,
@@ -78,6 +79,11 @@ export const leaderSilenceMsMax = 5_000
 /** Hellos in a row that led to no progress. After them this leader is given up. */
 const HELLOS_IN_A_ROW_MAX = 3
 
+interface LogRead {
+  readonly message: LogMessage
+  readonly resolve: (events: Uint8Array | undefined) => void
+}
+
 export class SessionDriver {
   readonly #session: DrivenSession
   #ids: { readonly clientId: string; readonly sessionId: string }
@@ -96,6 +102,9 @@ export class SessionDriver {
   #silentChecks = 0
   #stopWatching: (() => void) | undefined
   readonly #idleWaiters = new Set<() => void>()
+  /** What was asked of the log and not answered yet. */
+  readonly #logReads = new Map<number, LogRead>()
+  #logReadId = 0
 
   constructor(
     session: DrivenSession,
@@ -166,6 +175,20 @@ export class SessionDriver {
   }
 
   /**
+   * Up to `count` settled events after the synced one with the number `after`, as the leader has
+   * them; empty if there are none yet. Waits for a leader. Undefined once this is closed.
+   */
+  readLog(after: number, count: number): Promise<Uint8Array | undefined> {
+    if (this.#state === 'closed') return Promise.resolve(undefined)
+    this.#logReadId += 1
+    const message = { type: 'log', id: this.#logReadId, after, count } as const
+    return new Promise((resolve) => {
+      this.#logReads.set(message.id, { message, resolve })
+      if (this.#state === 'following') this.#port?.post(message)
+    })
+  }
+
+  /**
    * Resolves when nothing is pending any more, when there is no leader to wait for, or after
    * `timeoutMs`.
    */
@@ -191,6 +214,8 @@ export class SessionDriver {
     this.#port?.post({ type: 'bye' })
     this.#port?.close()
     this.#port = undefined
+    for (const { resolve } of this.#logReads.values()) resolve(undefined)
+    this.#logReads.clear()
     this.#watchSilence()
     this.#wakeWaiters()
   }
@@ -259,6 +284,10 @@ export class SessionDriver {
         break
       case 'pong':
         break
+      case 'log-page':
+        this.#logReads.get(message.id)?.resolve(new Uint8Array(message.events))
+        this.#logReads.delete(message.id)
+        break
       case 'welcome':
         if (this.#state === 'greeting') this.#takeWelcome(message)
         break
@@ -297,6 +326,7 @@ export class SessionDriver {
     this.#state = 'following'
     this.#handlers.onWelcome(storageMode)
     this.#becomeReady()
+    for (const { message } of this.#logReads.values()) this.#port?.post(message)
     this.#push()
   }
 

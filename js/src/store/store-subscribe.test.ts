@@ -386,3 +386,30 @@ describe('client documents', () => {
     await vi.waitFor(() => expect(store.syncStatus().isSynced).toBe(true))
   })
 })
+
+describe('rows that did not change', () => {
+  test('are the same objects after an update, an insert and a removal of others', async () => {
+    const store = await openStore()
+    const ids = ['a', 'b', 'c', 'd']
+    store.commit(...ids.map((id) => created(id)))
+    let rows: readonly { readonly id: string; readonly done: boolean }[] = []
+    store.subscribe(todos.orderBy('id', 'asc'), (next) => {
+      rows = next
+    })
+    const before = rows
+    store.commit(events.todoDone({ id: 'c', done: true }), created('bb'))
+    const [a, b, bb, c, d] = rows
+    expect([a, b, d]).toEqual([before[0], before[1], before[3]])
+    expect(a === before[0] && b === before[1] && d === before[3]).toBe(true)
+    expect([bb?.id, c?.done, before[2]?.done]).toEqual(['bb', true, false])
+  })
+
+  test('tell nobody who shows only them', async () => {
+    const store = await openStore()
+    store.commit(created('a'), created('b'))
+    const told = vi.fn()
+    store.subscribe(queryDb(todos.orderBy('id', 'asc').first()), told)
+    store.commit(events.todoDone({ id: 'b', done: true }))
+    expect(told).toHaveBeenCalledTimes(1)
+  })
+})

@@ -31,6 +31,8 @@ import { QueryGraph } from '../reactivity/query-graph.js'
 import type { Instance } from '../reactivity/query-instance.js'
 import type { QueryPlan } from '../reactivity/query-plan.js'
 import type { AnySchema, SchemaOutput } from '../schema/codec.js'
+import type { DefaultsSupport } from '../schema/default-sources.js'
+import { logDeprecationWarnings } from '../schema/deprecation.js'
 import { EventCodecSymbol, type EventInput } from '../schema/events.js'
 import { getEventDef, type LiveStoreSchema } from '../schema/schema.js'
 import { describe, isPlainObject, replaceSessionId } from '../schema/values.js'
@@ -43,12 +45,14 @@ import type {
 import type { Binds, SeqNum, SqlValue } from '../wasm/values.js'
 import type { SessionLink, StorageMode } from './adapter.js'
 import { type CommitOptions, commitArgs, type Transaction } from './commit-args.js'
+import type { EventsOptions, LoggedEvent } from './logged-events.js'
 import { type CommitResult, ReceiptBook } from './receipts.js'
 import type { SessionDriver } from './session-driver.js'
 import { nextOrder, Subscription } from './subscription.js'
 import { ValueQueue } from './value-queue.js'
 
 export type { CommitOptions, Transaction } from './commit-args.js'
+export type { EventsOptions, LoggedEvent } from './logged-events.js'
 export type { CommitReceipt, CommitResult } from './receipts.js'
 
 /** How long `shutdown` waits for the leader to take what is pending. */
@@ -99,14 +103,24 @@ export interface RawStoreQuery<S extends AnySchema | undefined = AnySchema | und
 
 export type RawRow = { readonly [column: string]: SqlValue }
 
+/** Figures that LiveStore's engine takes; this one has its own. */
+export interface StoreParams {
+  readonly leaderPushBatchSize?: number | undefined
+  readonly eventQueryBatchSize?: number | undefined
+  readonly simulation?: unknown
+}
+
 /** What the parts of a store are; made by `createStorePromise`. */
 export interface StoreParts<Schema, Context> {
   readonly storeId: string
   readonly schema: Schema
   readonly context: Context
+  readonly params: StoreParams
   readonly session: ClientSession
   readonly link: SessionLink
   readonly isMaterializing: () => boolean
+  /** For a schema that has defaults which are functions. */
+  readonly defaults: DefaultsSupport | undefined
   readonly onRejected: ((rejected: readonly Rejection[]) => void) | undefined
   /** Told of what no call can throw. Never throws. */
   readonly report: (error: LiveStoreError) => void
@@ -139,6 +153,8 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   readonly sessionId: string
   readonly schema: Schema
   readonly context: Context
+  /** As given to `createStorePromise`. */
+  readonly params: StoreParams
   readonly [StoreInternalsSymbol]: StoreInternals
   readonly #parts: StoreParts<Schema, Context>
   readonly #session: ClientSession
@@ -147,6 +163,8 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   readonly #receipts: ReceiptBook
   readonly #statusReceivers = new Set<Receiver>()
   readonly #shutdownListeners = new Set<() => void>()
+  /** Those that have read the log to its end. */
+  readonly #logReaders = new Set<() => void>()
   #storageMode: StorageMode
   #clientId: string
   #driver: SessionDriver | undefined
@@ -163,6 +181,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     this.sessionId = link.sessionId
     this.schema = schema
     this.context = context
+    this.params = parts.params
     this.#session = session
     this.#receipts = new ReceiptBook(() => session.receipts())
     this.#storageMode = link.storageMode
@@ -346,6 +365,20 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     this.#deliveries.together(() => instance.set(next))
   }
 
+  /**
+   * The events of the log in their order, from `since` on, and those to come. Only what will never
+   * be rolled back: with a sync backend, what it has put into its order. Client-only events, and
+   * those that the schema does not know, are left out. It ends after `until`, or with the store.
+   *
+   * A reader goes on where it stopped by giving the `seqNum` of its last event as `since`.
+   *
+   * @throws LiveStoreError `InvalidArgument`, when the first event is asked for
+   */
+  events(options: EventsOptions = {}): AsyncIterable<LoggedEvent> {
+    this.#checkUse('events')
+    return this.#readEvents(options)
+  }
+
   /** What the leader has confirmed, and how much it has not. */
   syncStatus(): SyncStatus {
     this.#checkUse('syncStatus')
@@ -420,6 +453,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   }
 
   #onFollow({ stale, rejected }: FollowOutcome): void {
+    this.#wakeLogReaders()
     this.#deliveries.together(() => this.#graph.invalidate(stale))
     if (rejected.length === 0) return
     this.#receipts.rejected(rejected)
@@ -427,7 +461,25 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   }
 
   #onStatus(): void {
+    this.#wakeLogReaders()
     for (const receiver of this.#statusReceivers) this.#deliveries.add(receiver)
+  }
+
+  async *#readEvents(options: EventsOptions): AsyncGenerator<LoggedEvent> {
+    const { readEvents } = await import('./logged-events.js')
+    yield* readEvents(this.schema, this.params, options, {
+      read: async (after, count) => this.#driver?.readLog(after, count),
+      changed: () =>
+        new Promise((resolve) => {
+          if (this.#shutdown !== undefined) resolve()
+          else this.#logReaders.add(resolve)
+        }),
+    })
+  }
+
+  #wakeLogReaders(): void {
+    for (const wake of this.#logReaders) wake()
+    this.#logReaders.clear()
   }
 
   /** Encodes, commits and sends. Nothing has changed if it throws. */
@@ -436,7 +488,8 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     persisted = true,
   ): { readonly stale: readonly number[]; readonly receipt: CommitResult } {
     const prepared = events.map((event) => this.#commitEvent(event))
-    const stale = this.#session.commit(prepared, persisted)
+    const commit = (list: readonly CommitEvent[]) => this.#session.commit(list, persisted)
+    const stale = this.#parts.defaults?.commitWithDefaults(prepared, commit) ?? commit(prepared)
     const receipt = this.#receipts.committed(persisted ? events.length : 0)
     if (!persisted) {
       this.#driver?.sendPassing()
@@ -453,6 +506,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     const eventDef = getEventDef(this.schema, name)
     const { json, args } = eventDef[EventCodecSymbol].prepare(event, this.sessionId)
     const { clientOnly } = eventDef.options
+    logDeprecationWarnings(eventDef, args)
     return { name, args, argsJson: json, clientOnly, schemaHash: EVENT_SCHEMA_HASH }
   }
 
@@ -548,6 +602,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
   async #end(): Promise<void> {
     await this.#driver?.drained(SHUTDOWN_DRAIN_MS_MAX)
     this.#driver?.close()
+    this.#wakeLogReaders()
     this.#reportLeft()
     const text = `the store '${this.storeId}' was shut down before this was known`
     this.#receipts.end(new LiveStoreError('Closed', text))

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { SavedPull } from './connection.js'
 import { MemoryStorage } from './memory-storage.js'
-import { type SyncServerOptions, SyncServer } from './sync-server.js'
+import { SyncServer, type SyncServerOptions } from './sync-server.js'
 import { eventsFrom } from './test/storage-conformance.js'
 import { wireEvents } from './test/wire-client.js'
 

@@ -12,9 +12,9 @@ import { RequestError, readPull, readPush } from '../sync-cf/wire/requests.js'
 import { admitPush, appendPush, beginPull, type CallContext } from './calls.js'
 import { RefusedError, wireError } from './errors.js'
 import { quietly } from './hooks.js'
-import type { ServerStats } from './stats.js'
 import { UnauthorizedError } from './payload-check.js'
 import type { Pull, PullSink } from './pull.js'
+import type { ServerStats } from './stats.js'
 
 /** A live pull, as it goes on after the process was put to sleep: its id, and the last it sent. */
 export type SavedPull = readonly [id: RequestId, sent: number]

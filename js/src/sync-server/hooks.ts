@@ -5,8 +5,8 @@
  * and with an `EventRefusedError` one event of it, which the client then takes out of its log.
  */
 
-import type { PullRequest, PushRequest } from '../sync-cf/wire/requests.js'
 import type { WireError } from '../sync-cf/wire/replies.js'
+import type { PullRequest, PushRequest } from '../sync-cf/wire/requests.js'
 
 /** Who asks. The payload is the message's, and was found valid. */
 export interface HookContext {

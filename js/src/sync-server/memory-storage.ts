@@ -1,7 +1,7 @@
 /** Logs in memory, gone with the process: for tests, and to try things out. */
 
-import type { AppendOutcome, LogHead, StoredEvent, SyncStorage } from './storage.js'
 import { newBackendId } from './backend-id.js'
+import type { AppendOutcome, LogHead, StoredEvent, SyncStorage } from './storage.js'
 
 export class MemoryStorage implements SyncStorage {
   readonly #logs = new Map<string, StoredEvent[]>()

@@ -6,11 +6,11 @@
  * it holds nothing that the storage does not have.
  */
 
-import { answerCall } from './http-call.js'
 import type { CallContext } from './calls.js'
 import { Connection, type Link } from './connection.js'
 import { guardedStorage } from './guarded-storage.js'
 import type { SyncHooks } from './hooks.js'
+import { answerCall } from './http-call.js'
 import { defaultLimits, type Limits } from './limits.js'
 import { type Caller, PayloadCheck } from './payload-check.js'
 import { Room } from './room.js'

@@ -14,6 +14,7 @@ import type {
 import { type ErrorCode, errorNumbers, LiveStoreError } from '../errors.js'
 import { type NewEvent, readIds, readRows, type Target, writeNewEvents } from './codec.js'
 import { eventReport } from './event-report.js'
+import { KeptRows } from './kept-rows.js'
 import { type LocalEvent, materializeCallback } from './materializer.js'
 import type { Engine } from './module.js'
 import { check, unwrap } from './reply.js'
@@ -76,6 +77,7 @@ export class ClientSession implements StateReader {
   readonly #statements: Statements
   readonly #input: Target
   readonly #liveColumns = new Map<number, readonly string[]>()
+  readonly #keptRows = new Map<number, KeptRows>()
   #handle: ClientSessionHandle | undefined
   #committing: readonly CommitEvent[] = []
   readonly #origin: { clientId: string; readonly sessionId: string }
@@ -251,19 +253,28 @@ export class ClientSession implements StateReader {
     return id
   }
 
-  /** Runs a live query; undefined if the rows are the same as at its last run. */
+  /**
+   * Runs a live query; undefined if the rows are the same as at its last run. Rows that are as they
+   * were are the same objects. Every run of a query has the same `shape`.
+   */
   runLive(id: number, shape: RowShape = {}): unknown[] | undefined {
     this.#live()
     const changed = this.#module._ls_live_run(this.#slot, id)
     if (changed < 0) throw this.#statements.lastError()
-    return changed === 0
-      ? undefined
-      : readRows(this.#module, this.#liveColumns.get(id) ?? [], shape)
+    const columns = this.#liveColumns.get(id) ?? []
+    let kept = this.#keptRows.get(id)
+    if (kept === undefined) {
+      kept = new KeptRows(columns, shape)
+      this.#keptRows.set(id, kept)
+    }
+    const { pluck = false } = shape
+    return kept.next(changed === 0 ? undefined : readRows(this.#module, columns, { pluck }))
   }
 
   closeLive(id: number): void {
     if (this.#handle === undefined) return
     this.#liveColumns.delete(id)
+    this.#keptRows.delete(id)
     this.#module._ls_live_close(this.#slot, id)
   }
 

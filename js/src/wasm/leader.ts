@@ -309,6 +309,16 @@ export class Leader {
     return unwrap(this.#live().image())
   }
 
+  /**
+   * Up to `count` events after the synced one with this number, of those that will never be rolled
+   * back, as `decodeEvents` reads them. None: there are no such events yet.
+   *
+   * @throws LiveStoreError `StorageFull`, `StorageIo`: try again later
+   */
+  settledAfter(global: number, count: number): Uint8Array {
+    return unwrap(this.#live().settledAfter(global, count))
+  }
+
   localHead(): SeqNum {
     return this.#live().localHead()
   }

@@ -8,13 +8,15 @@
 import { type BoundStatement, decodeEvents, positionalBinds, writeStatements } from './codec.js'
 import type { Engine, MaterializeCallback } from './module.js'
 import type { Statements } from './statements.js'
-import type { EventRecord, Materialize, SeqNum } from './values.js'
+import type { EventRecord, Materialize, MaterializeInput, SeqNum } from './values.js'
 
 /** What the engine does not know of an event of the commit in progress. */
 export interface LocalEvent {
   readonly name: string
   readonly args: unknown
   readonly argsJson: string
+  /** Handed on to `materialize`. */
+  readonly note?: unknown
 }
 
 /** The rule of core/event/seq_num.h, for an event committed here. */
@@ -37,13 +39,14 @@ export const materializeCallback = (
   const { module } = engine
   const target = { module, reserve: (bytes: number) => module._ls_batch(bytes) }
   return (localIndex, seqNum, eventPointer, eventBytes) => {
-    let input: EventRecord & { readonly local: boolean; readonly args: unknown }
+    let input: MaterializeInput
     if (localIndex >= 0) {
-      const { name, args, argsJson } = localEvent(localIndex)
+      const { name, args, argsJson, note } = localEvent(localIndex)
       input = {
         local: true,
         name,
         args,
+        note,
         argsJson,
         seqNum,
         parentSeqNum: parentOf(seqNum),

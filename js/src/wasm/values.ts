@@ -63,6 +63,8 @@ export interface MaterializeInput extends EventRecord {
   readonly local: boolean
   /** Only if `local`; otherwise decode `argsJson`. */
   readonly args: unknown
+  /** Only if `local`: what whoever commits has to say to the materialization. */
+  readonly note?: unknown
 }
 
 /**

@@ -3,8 +3,8 @@
  * Durable Object that lets the storage's tests in.
  */
 
-import { conformanceHooks } from '../../../sync-server/test/hooks.js'
 import type { SyncStorage } from '../../../sync-server/storage.js'
+import { conformanceHooks } from '../../../sync-server/test/hooks.js'
 import type { D1Database, DurableObjectState } from '../cf-types.js'
 import { D1Storage } from '../d1-storage.js'
 import { DurableStorage } from '../durable-storage.js'
