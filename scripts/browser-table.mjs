@@ -41,6 +41,7 @@ const GUARANTEES = {
   'damaged-files.spec.ts': 'damaged files are reported or repaired, and never served',
   'bad-input.spec.ts': 'bad input throws and changes nothing',
   'sync.spec.ts': 'clients sync through a backend, offline and online',
+  'served.spec.ts': 'clients sync through `npx livestore-wasm serve`, killed and offline',
   'vfs-conformance.spec.ts': 'SQLite files over OPFS behave as on disk',
   'consumers.spec.ts': 'apps with Vite 7 and 8 and effect 3 and 4 install, build and run',
   'bundlers.spec.ts': 'apps with webpack, with esbuild and with no bundler build and run',

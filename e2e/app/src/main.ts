@@ -10,6 +10,7 @@ import Plain2Worker from './plain-2.worker.ts?worker'
 import RefusedWorker from './refused.worker.ts?worker'
 import type { AppState, BadCall, CallOutcome, RejectionData, RowData } from './remote-control.js'
 import { events, makeTestedSchema } from './schema.js'
+import ServedWorker from './served.worker.ts?worker'
 import SyncedWorker from './synced.worker.ts?worker'
 import ThrowingWorker from './throwing.worker.ts?worker'
 
@@ -22,6 +23,7 @@ const workers = {
   'no-sync-access': NoSyncAccessWorker,
   throwing: ThrowingWorker,
   synced: SyncedWorker,
+  served: ServedWorker,
 }
 const commitsNotes = parameters.has('notes')
 const ChosenWorker = workers[(parameters.get('worker') ?? 'plain') as keyof typeof workers]
@@ -74,6 +76,7 @@ const boot = async (): Promise<AppState> => {
       schema,
       adapter,
       storeId,
+      syncPayload: { syncUrl: parameters.get('syncUrl') },
       onBootStatus: (status) => {
         bootStatuses.push(status)
         bootStatusTimes.push(performance.timeOrigin + performance.now())

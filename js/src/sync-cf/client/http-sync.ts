@@ -50,7 +50,8 @@ export interface HttpSyncOptions extends CommonOptions {
 const pollIntervalDefaultMs = 5_000
 
 /**
- * A sync backend for `makeWorker` and `makeInMemoryAdapter`, over HTTP.
+ * A sync backend for `makeWorker` and `makeInMemoryAdapter`, over HTTP. A pull is answered in one
+ * piece, for which a page's 30 seconds must do: a log that takes longer needs `makeWsSync`.
  *
  * @throws LiveStoreError `InvalidArgument` naming the option
  */
