@@ -189,7 +189,7 @@ test('a worker whose script cannot be fetched for a moment is made again', async
   tabs,
   server,
 }) => {
-  tabs.expectProblem(/503/)
+  tabs.expectProblem(/503|Loading Worker/)
   const [a, b] = [await tabs.open(), await tabs.open()]
   server.refuse(/\.worker-/, 2)
   await a.close()

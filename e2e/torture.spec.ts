@@ -43,7 +43,7 @@ if (TORTURE_SEED === undefined) {
         server.origin,
         projectEngine(info),
       )
-      expect(handOvers, 'leaders were replaced').toBeGreaterThan(5)
+      expect(handOvers, 'leaders were replaced').toBeGreaterThan(3)
       // How many depends on the machine; with so few none would be under way when a tab goes.
       expect(persisted, 'the tabs committed').toBeGreaterThan(50)
     })
