@@ -4,7 +4,7 @@
  */
 
 import { SyncProcess } from './fixtures/sync-process.js'
-import { expect, test as base } from './fixtures/test.js'
+import { test as base, expect } from './fixtures/test.js'
 
 /** Hooks may stand anywhere, so the error is known by its tag. */
 const hooks = `

@@ -3,7 +3,7 @@
  * events come back once is pinned with the engine, in js/test/journals-on-engine.test.ts.
  */
 
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { TestStorage } from '../../test/doubles.js'
 import { coded } from '../../test/open-store.js'
 import type { LiveStoreError } from '../errors.js'
@@ -35,8 +35,8 @@ const openTab = (storeId = 'one') => {
   }
   return { journals, handed, attach }
 }
-const key = (instance: string) => `livestore:journal:one:${instance}`
-const asideKey = (instance: string) => `livestore:unusable-journal:one:${instance}`
+const key = (instance: string, number = 1) => `livestore:journal:one:${instance}:${number}`
+const asideKey = (instance: string) => `livestore:unusable-journal:one:${instance}:1`
 const answer = (id: number, code?: string): JournalResultMessage =>
   code === undefined
     ? { type: 'journal-result', id }
@@ -52,7 +52,7 @@ test('what one page wrote is handed over by another, and removed when it is on d
     { id: 2, instance: 's-2:x', bytes: [1] },
   ])
   next.journals.taken(answer(1))
-  expect([...storage.texts.keys()]).toEqual([key('s-2:x'), 'livestore:journal:other:s-3'])
+  expect([...storage.texts.keys()]).toEqual([key('s-2:x'), 'livestore:journal:other:s-3:1'])
 })
 
 test('a journal of many bytes comes back whole', () => {
@@ -80,21 +80,47 @@ test('what another tab writes later is handed over then', () => {
   expect(next.handed).toMatchObject([{ instance: 's-1', bytes: [1] }])
 })
 
-test('what was written anew since it was handed over stays', () => {
+test('law 3: what was written anew since it was handed over stays, also where that is not seen', () => {
   const frozen = openTab()
   frozen.journals.write('s-1', new Uint8Array([1]))
+  const before = new Map(storage.texts)
   const next = openTab()
   next.attach()
   frozen.journals.write('s-1', new Uint8Array([1, 2]))
+  // The copy of localStorage in the next tab's process is behind; what it removes goes everywhere.
+  const getItem = vi
+    .spyOn(storage, 'getItem')
+    .mockImplementation((name) => before.get(name) ?? null)
   next.journals.taken(answer(1))
-  expect(next.attach()).toMatchObject([{ bytes: [1, 2] }])
+  getItem.mockRestore()
+  expect(next.attach()).toMatchObject([{ instance: 's-1', bytes: [1, 2] }])
+})
+
+test('law 3: a journal is not removed for one that was written before it', () => {
+  const { journals } = openTab()
+  const removeFirst = journals.write('s-1', new Uint8Array([1]))
+  const removeSecond = journals.write('s-1', new Uint8Array([1, 2]))
+  removeFirst()
+  expect([...storage.texts.keys()]).toEqual([key('s-1', 2)])
+  removeSecond()
+  expect(storage.texts.size).toBe(0)
+})
+
+test('without room for two journals the later one takes the place of the other', () => {
+  const { journals } = openTab()
+  const removeFirst = journals.write('s-1', new Uint8Array([1]))
+  storage.limit = [...storage.texts].join('').length + 10
+  journals.write('s-1', new Uint8Array([1, 2]))
+  removeFirst()
+  expect(openTab().attach()).toMatchObject([{ instance: 's-1', bytes: [1, 2] }])
+  expect(storage.texts.size).toBe(1)
 })
 
 test('a tab does not hand over its own, and removes it', () => {
   const own = openTab()
-  own.journals.write('s-1', new Uint8Array([1]))
+  const remove = own.journals.write('s-1', new Uint8Array([1]))
   expect(own.attach()).toEqual([])
-  own.journals.remove('s-1')
+  remove()
   expect(storage.texts.size).toBe(0)
 })
 
@@ -123,7 +149,9 @@ describe('a journal that cannot be taken in', () => {
     storage.texts.set(key('s-1'), text)
     expect(openTab().attach()).toEqual([])
     expect([...storage.texts]).toEqual([[asideKey('s-1'), text]])
-    expect(errors).toEqual([coded('MalformedBytes', /kept as livestore:unusable-journal:one:s-1/)])
+    expect(errors).toEqual([
+      coded('MalformedBytes', /kept as livestore:unusable-journal:one:s-1:1/),
+    ])
     openTab().attach()
     expect(errors).toHaveLength(1)
   })
@@ -164,7 +192,6 @@ describe('writing fails', () => {
     storage.refusal = new DOMException('cookies are off', 'SecurityError')
     expect(write).toThrow(coded('StorageUnavailable', /cookies are off/))
     expect(attach()).toEqual([])
-    journals.remove('s-1')
     journals.clear()
     expect(errors).toEqual([])
   })

@@ -4,11 +4,16 @@
  *     page ends ── write ──► localStorage ── handOver ──► a leader ── taken ──► removed
  *
  * A page that ends can wait for nobody, and localStorage is the one storage that is written before
- * the call returns. Each session has a key of its own. Whichever tab has a port to a leader hands
- * over all there are; the leader takes each event once, however often it is handed over, so a
- * journal is removed only when the leader says that its events are on disk. It does not matter to
- * the events which schema is running then: they are taken into the log, as those before them were.
+ * the call returns. Whichever tab has a port to a leader hands over all there are; the leader takes
+ * each event once, however often it is handed over, so a journal is removed only when the leader
+ * says that its events are on disk. It does not matter to the events which schema is running then:
+ * they are taken into the log, as those before them were.
  *
+ * What is written has a key of its own every time, and is never changed. Each process of the browser
+ * has a copy of localStorage that may be behind: who removes a key for what it once held could else
+ * remove what its page has written under it since.
+ *
+ *     key  := journalKey(storeId) instance ":" number
  *     text := "1:" checksum ":" base64          the bytes are those of ClientSession.pendingAsPush
  *
  * What cannot be read is reported, and kept under another key. Storage that is blocked holds no
@@ -50,8 +55,9 @@ export class Journals implements Journal {
   readonly #env: JournalsEnv
   readonly #prefix: string
   readonly #unusablePrefix: string
-  /** Of the session here, which pushes its events itself. */
-  #ownKey: string | undefined
+  /** Of the session here, which pushes its events itself: what was written last. */
+  #own: { readonly key: string } | undefined
+  #writtenCount = 0
   #post: Post = () => undefined
   #nextId = 1
   /** What was posted, until it is answered. */
@@ -63,25 +69,45 @@ export class Journals implements Journal {
     this.#unusablePrefix = unusableJournalKey(storeId)
   }
 
-  write(instance: string, push: Uint8Array): void {
+  write(instance: string, push: Uint8Array): () => void {
     if (push.length > journalBytesMax) {
       throw new LiveStoreError(
         'LimitExceeded',
         `they have ${push.length} bytes, and a journal at most ${journalBytesMax}`,
       )
     }
-    this.#ownKey = this.#prefix + instance
-    try {
-      this.#env.localStorage().setItem(this.#ownKey, encode(push))
-    } catch (cause) {
-      const isFull = cause instanceof Error && cause.name === 'QuotaExceededError'
-      const code = isFull ? 'StorageFull' : 'StorageUnavailable'
-      throw new LiveStoreError(code, `localStorage: ${messageOf(cause)}`, { cause })
+    const before = this.#own
+    const fresh = `${this.#prefix}${instance}:${++this.#writtenCount}`
+    const own = { key: this.#store(encode(push), fresh, before?.key) }
+    this.#own = own
+    if (before !== undefined && before.key !== own.key) this.#remove(before.key)
+    return () => {
+      // What was written later stands for this too.
+      if (this.#own !== own) return
+      this.#own = undefined
+      this.#remove(own.key)
     }
   }
 
-  remove(instance: string): void {
-    this.#with((storage) => storage.removeItem(this.#prefix + instance))
+  /** Returns the key it is under: without room for both it takes the place of what was `before`. */
+  #store(text: string, fresh: string, before: string | undefined): string {
+    let full: unknown
+    for (const key of before === undefined ? [fresh] : [fresh, before]) {
+      try {
+        this.#env.localStorage().setItem(key, text)
+        return key
+      } catch (cause) {
+        if (!(cause instanceof Error && cause.name === 'QuotaExceededError')) {
+          throw new LiveStoreError('StorageUnavailable', said(cause), { cause })
+        }
+        full = cause
+      }
+    }
+    throw new LiveStoreError('StorageFull', said(full), { cause: full })
+  }
+
+  #remove(key: string): void {
+    this.#with((storage) => storage.removeItem(key))
   }
 
   /** Nothing waits for a leader. */
@@ -107,7 +133,7 @@ export class Journals implements Journal {
     this.#with((storage) => this.#handOver(storage, key))
   }
 
-  /** The leader has answered. What was written since then is another journal, and stays. */
+  /** The leader has answered. */
   taken(result: JournalResultMessage): void {
     const posted = this.#posted.get(result.id)
     if (posted === undefined) return
@@ -130,7 +156,7 @@ export class Journals implements Journal {
   }
 
   #handOver(storage: JournalStorage, key: string | null): void {
-    if (!key?.startsWith(this.#prefix) || key === this.#ownKey) return
+    if (!key?.startsWith(this.#prefix) || key === this.#own?.key) return
     const text = storage.getItem(key)
     if (text === null) return
     const push = decode(text)
@@ -140,7 +166,8 @@ export class Journals implements Journal {
     }
     const id = this.#nextId++
     this.#posted.set(id, { key, text })
-    this.#post({ type: 'journal', id, instance: key.slice(this.#prefix.length), push }, [push])
+    const instance = key.slice(this.#prefix.length).replace(/:\d+$/, '')
+    this.#post({ type: 'journal', id, instance, push }, [push])
   }
 
   #setAside(storage: JournalStorage, key: string, text: string, why: string): void {
@@ -164,6 +191,8 @@ export class Journals implements Journal {
     }
   }
 }
+
+const said = (cause: unknown): string => `localStorage: ${messageOf(cause)}`
 
 const keysOf = (storage: JournalStorage): readonly (string | null)[] =>
   Array.from({ length: storage.length }, (_, index) => storage.key(index))

@@ -47,11 +47,10 @@ export interface Journal {
    * Keeps what the session `instance` has pending, in place of what was kept of it. It is on disk,
    * as far as the browser says, when this returns.
    *
+   * @returns what removes it, once a leader has it all. It does nothing after a later `write`.
    * @throws LiveStoreError `LimitExceeded` `StorageFull` `StorageUnavailable`
    */
-  write(instance: string, push: Uint8Array): void
-  /** A leader has it all. */
-  remove(instance: string): void
+  write(instance: string, push: Uint8Array): () => void
 }
 
 export interface SessionLink {

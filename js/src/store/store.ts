@@ -627,9 +627,9 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
     if (link.journal === undefined || this.#isEnded || this.#storageMode === 'in-memory') return
     const push = this.#session.pendingAsPush()
     if (push === undefined) return
-    const { instance } = this.#session
+    let remove: () => void
     try {
-      link.journal.write(instance, push)
+      remove = link.journal.write(this.#session.instance, push)
     } catch (thrown) {
       const { pendingCount } = this.#session.syncStatus()
       const text = `${pendingCount} event(s) are not on disk yet, and cannot be journaled`
@@ -637,10 +637,7 @@ export class Store<Schema extends LiveStoreSchema = LiveStoreSchema, Context = u
       report(new LiveStoreError(code, `${text}: ${messageOf(thrown)}`, { cause: thrown }))
       return
     }
-    this.#receipts.settled().then(
-      () => link.journal?.remove(instance),
-      () => undefined,
-    )
+    this.#receipts.settled().then(remove, () => undefined)
   }
 
   /** The end has come, and not everything is on disk. */
