@@ -80,7 +80,7 @@ test('what another tab writes later is handed over then', () => {
   expect(next.handed).toMatchObject([{ instance: 's-1', bytes: [1] }])
 })
 
-test('law 3: what was written anew since it was handed over stays, also where that is not seen', () => {
+test('law 3: what was written since it was handed over stays, also where it is not seen', () => {
   const frozen = openTab()
   frozen.journals.write('s-1', new Uint8Array([1]))
   const before = new Map(storage.texts)

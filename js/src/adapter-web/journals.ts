@@ -9,9 +9,9 @@
  * says that its events are on disk. It does not matter to the events which schema is running then:
  * they are taken into the log, as those before them were.
  *
- * What is written has a key of its own every time, and is never changed. Each process of the browser
- * has a copy of localStorage that may be behind: who removes a key for what it once held could else
- * remove what its page has written under it since.
+ * What is written has a key of its own every time, and is never changed. Each process of the
+ * browser has a copy of localStorage that may be behind: who removes a key for what it once held
+ * could else remove what its page has written under it since.
  *
  *     key  := journalKey(storeId) instance ":" number
  *     text := "1:" checksum ":" base64          the bytes are those of ClientSession.pendingAsPush
