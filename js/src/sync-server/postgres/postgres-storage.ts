@@ -3,8 +3,7 @@
  * of their own.
  *
  *     livestore_store  id, name, head, backend_id       locked by an append until it commits
- *     livestore_event  store, seq_num → parent, bytes, name, args, client_id, session_id,
- * created_at
+ *     livestore_event  store, seq_num → parent, bytes, name, args, client and session, created_at
  *     livestore_meta   format, database_id
  *
  * An append is one statement: it moves the head if that is the parent, inserts the events and tells
@@ -245,8 +244,15 @@ export class PostgresStorage implements SyncStorage {
     listener.on('end', () => {
       if (this.#listener === listener) this.#listenLater()
     })
-    await listener.connect()
-    await listener.query(`LISTEN ${channel}`)
+    try {
+      await listener.connect()
+      await listener.query(`LISTEN ${channel}`)
+      if (this.#closed) throw new Error('the storage has been closed')
+    } catch (error) {
+      // It may be connected all the same, and nobody else would end it.
+      await listener.end().catch(() => {})
+      throw error
+    }
     this.#listener = listener
     this.#retryMs = retryMsFirst
     // A connection may be gone without a word of it.
@@ -267,6 +273,7 @@ export class PostgresStorage implements SyncStorage {
       this.#listen().then(
         () => this.#tellAll(),
         (error) => {
+          if (this.#closed) return
           this.#onProblem(`listening failed: ${(error as Error).message}`)
           this.#listenLater()
         },

@@ -1,9 +1,13 @@
 /**
  * One process per data directory: a file that holds the owner's process id. A file that a dead
  * process left behind is taken over; the system's own locks are out of Node's reach.
+ *
+ * Of several that start at once only the one that holds a second file, the guard, may remove what
+ * was left: who has read that the owner is dead could else remove the lock of who was quicker. A
+ * process that dies with the guard in hand leaves it, and then a person has to look.
  */
 
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** @throws Error naming the process that has the directory. Returns what gives it back. */
@@ -35,11 +39,34 @@ const takeLock = (lock: string, mine: string): void => {
     if (owner !== undefined && isAlive(owner, lock)) {
       throw new Error(`another server (process ${owner}) has this data directory open`)
     }
-    if (attempt > 10) throw new Error(`the file ${lock} cannot be taken over`)
-    if (owner !== undefined) {
-      renameSync(lock, `${mine}-stale`)
-      rmSync(`${mine}-stale`, { force: true })
+    if (attempt >= attemptsMax) {
+      throw new Error(
+        `the file ${lock} of a server that has ended cannot be taken over: delete ` +
+          `${guardOf(lock)} if no other server is starting`,
+      )
     }
+    removeStale(lock, mine)
+  }
+}
+
+const attemptsMax = 10
+
+const guardOf = (lock: string): string => `${lock}-takeover`
+
+/** Does nothing while another process does it. */
+const removeStale = (lock: string, mine: string): void => {
+  const guard = guardOf(lock)
+  try {
+    linkSync(mine, guard)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return
+  }
+  try {
+    const owner = ownerOf(lock)
+    if (owner !== undefined && !isAlive(owner, lock)) rmSync(lock, { force: true })
+  } finally {
+    rmSync(guard, { force: true })
   }
 }
 

@@ -188,7 +188,7 @@ export class SqliteStorage implements SyncStorage {
     const taken = new Set(fitting)
     for (const append of waiting) {
       if (taken.has(append)) append.resolve({ taken: true })
-      else append.resolve({ taken: false, head: this.#stores.get(append.storeId)?.head ?? 0 })
+      else append.resolve({ taken: false, head: this.#store(append.storeId).head })
     }
   }
 
